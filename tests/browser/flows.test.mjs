@@ -1,6 +1,7 @@
 // What a person does, from the first start to the kill control and back, with the paper broker.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Browser, Engine, KEY, SECRET, Simulator, known, until } from './lib.mjs';
 
@@ -221,6 +222,22 @@ test('a basket is judged and sent together', async () => {
   await until('both are filled', async () => (await page.locator('.followed .badge.ok').count()) === 2);
 });
 
+test('a basket of several strategies is not judged as one of them', async () => {
+  const page = await browser.open(engine, 'place_order.html');
+  for (const strategy of ['one', 'other']) {
+    await choose(page, 'INFY-EQ');
+    await page.getByLabel('Units', { exact: true }).fill('5');
+    await page.getByLabel('Strategy', { exact: true }).fill(strategy);
+    await page.getByRole('button', { name: 'Add to the basket' }).click();
+  }
+  const basket = page.locator('section', { has: page.getByRole('heading', { name: 'Basket' }) });
+  await basket.getByText('These are of several strategies').waitFor();
+  assert.equal(await basket.locator('.explained').count(), 0);
+  await basket.getByRole('button', { name: 'Take out order 2' }).click();
+  await basket.locator('.explained').waitFor();
+  await page.getByRole('button', { name: 'Empty it' }).click();
+});
+
 test('an option is found by what it is, sized in lots, and filled', async () => {
   const page = await browser.open(engine, 'place_order.html');
   await page.getByText('NRML', { exact: true }).click();
@@ -391,6 +408,47 @@ test('of an order that was sent and has no number nothing is said that nobody kn
   await engine.post(`/dashboard/orders/${order.command_id}/cancel`, { reason: 'seen' });
 });
 
+test('an age moves on, an old price is shown with its age, and what is shown is what is saved', async () => {
+  await engine.order({ symbol: 'RELIANCE-EQ', quantity: '3', strategy: 'aging' });
+  const page = await browser.open(engine, 'index.html');
+  let age_ms = 1_000;
+  const item = { client_id: 'PAPER1', kind: 'in_doubt', text: 'whether it is at the broker is not known', command_id: null, since: '2026-01-05T05:00:00Z', actions: [], more: null };
+  await page.route('**/dashboard/attention*', (route) => route.fulfill({ json: { count: 1, items: [{ ...item, age_ms }], as_of: item.since } }));
+  await browser.open(engine, 'needs_you.html');
+  await page.locator('main li.task time', { hasText: 'just now' }).waitFor();
+  age_ms = 600_000;
+  await engine.order({ symbol: 'RELIANCE-EQ', quantity: '1', strategy: 'aging' });
+  await page.locator('main li.task time', { hasText: '10 min ago' }).waitFor();
+  await page.unroute('**/dashboard/attention*');
+
+  await page.route('**/dashboard/positions', async (route) => {
+    const answer = await (await route.fetch()).json();
+    for (const account of answer.accounts) {
+      account.result.oldest_quote_age_ms = 1_800_000;
+      for (const own of account.positions.flatMap((position) => position.strategies)) own.quote_age_ms = 1_800_000;
+    }
+    await route.fulfill({ json: answer });
+  });
+  await browser.open(engine, 'positions.html');
+  const row = page.locator('main tr[tabindex]', { hasText: 'aging' });
+  await row.locator('.old', { hasText: '30 min old' }).waitFor();
+  await page.locator('.fact', { hasText: 'Unrealised' }).locator('.old', { hasText: 'at prices 30 min old' }).waitFor();
+  await page.unroute('**/dashboard/positions');
+  await row.getByRole('button', { name: /^Exit/ }).click();
+  await page.locator('dialog[open]').getByLabel('Units').fill('');
+  await confirm(page, 'Exit');
+  assert.equal(await page.locator('dialog[open] input:invalid').count(), 1, 'an empty size is not all of it');
+  await page.keyboard.press('Escape');
+
+  await browser.open(engine, 'order_book.html');
+  const search = page.getByRole('searchbox', { name: 'Filter the orders' });
+  await search.fill('aging');
+  await until('the filter has been taken', async () => (await page.locator('.panel.ours tbody tr').count()) === 2);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save what is shown (CSV)' }).click()]);
+  const lines = readFileSync(await file.path(), 'utf8').split('\r\n');
+  assert.deepEqual([lines.length, lines.slice(1).every((line) => line.includes('aging'))], [3, true]);
+});
+
 test('what needs a person is changed in fields of its own, and an exit is asked for anew after each answer', async () => {
   const order = await engine.order({ symbol: 'INFY-EQ', order_type: 'LIMIT', price: '1400', quantity: '8', strategy: 'stuck' });
   const { next_actions: actions } = await engine.get(`/dashboard/orders/${order.command_id}`);
@@ -505,6 +563,75 @@ test('kill squares off with its proof, refuses entries, and is armed again', asy
   await confirm(page, 'Arm again');
   await banner.waitFor({ state: 'detached' });
   assert.equal((await engine.order({ symbol: 'SBIN-EQ', strategy: 'goes-again', quantity: '1' })).status, 'EXECUTED');
+});
+
+test('what came of a press is told also to who has left its window', async () => {
+  await engine.order({ symbol: 'SBIN-EQ', quantity: '2', strategy: 'left-early' });
+  const page = await browser.open(engine, 'positions.html');
+  const refused = { status: 503, contentType: 'application/json', body: JSON.stringify({ code: 'not_confirmed', detail: 'the disk does not answer', remedy: 'look at the disk' }) };
+  let answer;
+  const asked = async (path) => {
+    const came = new Promise((done) => { answer = done; });
+    await page.route(path, async (route) => {
+      await came;
+      await route.fulfill(refused);
+    });
+  };
+  const toast = page.locator('.toast.bad');
+  await asked('**/dashboard/positions/exit');
+  await page.locator('main tr', { hasText: 'left-early' }).getByRole('button', { name: /^Exit/ }).click();
+  await confirm(page, 'Exit');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Close: it is on its way' }).click();
+  await browser.inTrouble(async () => {
+    answer();
+    await toast.filter({ hasText: 'Exit SBIN-EQ in PAPER1: the disk does not answer. What to do: look at the disk' }).waitFor();
+  });
+  await page.unroute('**/dashboard/positions/exit');
+
+  await asked('**/dashboard/kill');
+  await page.keyboard.press('k');
+  const box = await page.locator('dialog.kill-dialog').getByRole('button', { name: /Hold/ }).boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.locator('dialog.kill-dialog').getByText('Asked: level 1 for everything: no answer yet').waitFor();
+  await page.mouse.up();
+  await page.keyboard.press('Escape');
+  await browser.inTrouble(async () => {
+    answer();
+    await toast.filter({ hasText: 'Kill, level 1 for everything: the disk does not answer. What to do: look at the disk' }).waitFor();
+  });
+  await page.unroute('**/dashboard/kill');
+});
+
+test('a key that is held on kills once, and the window with the proof stops nothing', async () => {
+  const page = await browser.open(engine, 'index.html');
+  const asked = [];
+  page.on('request', (request) => request.method() === 'POST' && request.url().endsWith('/dashboard/kill') && asked.push(request.postDataJSON().level));
+  const holdOn = async (times) => {
+    for (let n = 0; n < times; n += 1) {
+      await page.keyboard.down('k');
+      await page.waitForTimeout(100);
+    }
+  };
+  const dialog = page.locator('dialog.kill-dialog');
+  await page.route('**/dashboard/kill', (route) => route.fulfill({ status: 503, contentType: 'application/json', body: JSON.stringify({ detail: 'the disk does not answer' }) }));
+  await browser.inTrouble(async () => {
+    await holdOn(45);
+    await dialog.locator('.trouble').waitFor();
+  });
+  assert.deepEqual(asked, [1], 'what was refused is asked for anew by another press alone');
+  await page.unroute('**/dashboard/kill');
+  await page.keyboard.up('k');
+  await holdOn(25);
+  await dialog.locator('.proof-state .badge.ok').waitFor();
+  await holdOn(25);
+  await page.keyboard.up('k');
+  await page.keyboard.press('3');
+  await holdOn(15);
+  await page.keyboard.up('k');
+  assert.deepEqual(asked, [1, 1]);
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await engine.post('/dashboard/kill', { level: 0, reason: 'seen' });
 });
 
 test('keys reach what a hand needs', async () => {
@@ -871,6 +998,20 @@ test('a key for one strategy sees what that holds, and leaves it', async () => {
     await own.close();
     await there.close();
   }
+});
+
+test('whom the end of a session cut off is told so at the login', async () => {
+  const page = await browser.open(engine, 'index.html');
+  await page.route('**/dashboard/kill', (route) => route.fulfill({ status: 401, contentType: 'application/json', body: '{}' }));
+  await page.keyboard.press('k');
+  const box = await page.locator('dialog.kill-dialog').getByRole('button', { name: /Hold/ }).boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await browser.inTrouble(async () => {
+    await page.mouse.down();
+    await page.locator('.trouble', { hasText: 'what you pressed last was NOT done' }).waitFor();
+  });
+  await page.mouse.up();
+  await page.unroute('**/dashboard/kill');
 });
 
 test('nobody sees anything without credentials', async () => {

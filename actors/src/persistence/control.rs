@@ -157,7 +157,7 @@ struct Said<'a> {
 pub enum ControlChange {
     /// The account's level.
     Account(KillLevel),
-    /// The account's level, raised to at least this; never lowered.
+    /// The account's level, raised to at least this; never lowered. Where that stands already, it stays as it was said.
     RaiseAccount(KillLevel),
     /// A breach of the limits of that day stops at least this much until the day ends.
     HaltDay(NaiveDate, KillLevel, HaltCause),
@@ -165,7 +165,7 @@ pub enum ControlChange {
     EndDay(NaiveDate),
     /// One strategy's level.
     Strategy(Strategy, KillLevel),
-    /// One strategy's level, raised to at least this; never lowered.
+    /// One strategy's level, raised to at least this; never lowered. Where that stands already, it stays as it was said.
     RaiseStrategy(Strategy, KillLevel),
     /// A person takes down the level that they looked at: where another stands at the commit, nothing changes. It never raises
     /// ([`ControlChange::level`]).
@@ -279,13 +279,15 @@ impl Control {
         let said = Said { who, reason, at };
         match change {
             ControlChange::Account(level) | ControlChange::Lower { strategy: None, to: level, .. } => next.set_account(*level, said),
-            ControlChange::RaiseAccount(level) => next.set_account(self.level.max(*level), said),
+            ControlChange::RaiseAccount(level) if *level > self.level => next.set_account(*level, said),
             ControlChange::Strategy(strategy, level) | ControlChange::Lower { strategy: Some(strategy), to: level, .. } => {
                 next.set_strategy(strategy, *level, said);
             }
-            ControlChange::RaiseStrategy(strategy, level) => {
-                next.set_strategy(strategy, self.level_of(Some(strategy)).max(*level), said);
+            ControlChange::RaiseStrategy(strategy, level) if *level > self.level_of(Some(strategy)) => {
+                next.set_strategy(strategy, *level, said);
             }
+            // What stands is as high: it stays by whom it was, for their reason and since then.
+            ControlChange::RaiseAccount(_) | ControlChange::RaiseStrategy(..) => {}
             ControlChange::HaltDay(date, level, cause) => next.halt_day(*date, *level, *cause, said),
             ControlChange::EndDay(date) => next.day = next.day.take().filter(|day| day.date != *date),
             ControlChange::Freeze(true) => {

@@ -71,12 +71,30 @@ fn a_halt_keeps_what_it_is_for_and_that_of_a_loss_is_written_as_before() {
 #[test]
 fn raising_never_lowers() {
     let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-    let control = Control::default().after(&ControlChange::Account(KillLevel::SquareOff), "me", "test", at);
-    assert_eq!(control.after(&ControlChange::RaiseAccount(KillLevel::StopEntries), "engine", "", at).level, KillLevel::SquareOff);
+    let later = at + chrono::TimeDelta::seconds(5);
     let trend = Strategy::parse("trend").unwrap();
-    let raise = |control: &Control, level| control.after(&ControlChange::RaiseStrategy(trend.clone(), level), "me", "", at);
-    let stopped = raise(&raise(&control, KillLevel::SquareOff), KillLevel::StopEntries);
-    assert_eq!(stopped.level_of(Some(&trend)), KillLevel::SquareOff);
+    let levels = [KillLevel::StopEntries, KillLevel::CancelEntries, KillLevel::SquareOff];
+    for strategy in [None, Some(trend.clone())] {
+        for case in 0..9 {
+            let (stands, asked) = (levels[case / 3], levels[case % 3]);
+            let raise = |control: &Control, level, who: &str, reason: &str, at| {
+                control.after(&ControlChange::level(strategy.clone(), None, level), who, reason, at)
+            };
+            let before = raise(&Control::default(), stands, "asha", "a fat finger", at);
+            let after = raise(&before, asked, "ben", "by hand", later);
+            let said = match &strategy {
+                Some(strategy) => (
+                    after.strategies[strategy].who.as_str(),
+                    after.strategies[strategy].reason.as_str(),
+                    Some(after.strategies[strategy].at),
+                ),
+                None => (after.who.as_str(), after.reason.as_str(), after.at),
+            };
+            assert_eq!(after.level_of(strategy.as_ref()), stands.max(asked));
+            let expected = if asked > stands { ("ben", "by hand", Some(later)) } else { ("asha", "a fat finger", Some(at)) };
+            assert_eq!(said, expected, "{strategy:?}: {asked:?} is asked for where {stands:?} stands");
+        }
+    }
 }
 
 #[test]

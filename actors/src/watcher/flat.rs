@@ -149,6 +149,11 @@ mod tests {
         };
         assert!(has_closed(&killed(0, vec![sent(0)])));
         assert!(!has_closed(&killed(1, vec![sent(0)])), "that was another one");
+        let mut again = killed(0, vec![sent(1)]);
+        let lower = crate::persistence::ControlChange::level(None, None, KillLevel::StopEntries);
+        let control = again.control().after(&lower, "ben", "by hand", at(2));
+        again.put_control(control);
+        assert!(has_closed(&again), "one that is asked for over it does not begin another");
         assert!(!has_closed(&killed(0, vec![])) && !has_closed(&book_of([sent(0)], &[])));
         let mut halted = book_of([sent(0)], &[]);
         let day =

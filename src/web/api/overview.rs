@@ -53,9 +53,10 @@ fn account(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Option<Value> {
         Some(Session::NotReady(why)) => ("NOT_READY", Some(why.clone())),
         None => ("UNKNOWN", None),
     };
+    // Of the prices that the result stands at: one that was only asked for moves none of it.
     let oldest_quote = |book: &Book| {
         let held = book.held_keys().map(|(key, _)| key.instrument.clone()).collect::<Vec<_>>();
-        held.iter().map(|key| line.newest_quote(desk, key).map(|quote| age_ms(now, quote.at))).collect::<Option<Vec<_>>>()
+        held.iter().map(|key| line.quotes.quote(key).map(|quote| age_ms(now, quote.at))).collect::<Option<Vec<_>>>()
     };
     let committed = state.engine.read(&desk.client_id, |book| {
         let control = book.control();

@@ -1,11 +1,11 @@
 // @ts-check
 // What a person can do with an order or a position, wherever it is shown.
 
-import { Problem, post, send } from './api.js';
+import { post, send } from './api.js';
 import { h } from './dom.js';
 import { number, price } from './money.js';
 import { followed, oneAct, outcome } from './outcomes.js';
-import { STAYS, ask, holding, reason, tell, toast } from './parts.js';
+import { STAYS, ask, holding, reason, tell, toast, troubleWords } from './parts.js';
 import { accountsKnown } from './shell.js';
 import { isOver } from './words.js';
 
@@ -116,7 +116,7 @@ export function exit(held) {
   ask({
     title: `Exit ${held.symbol} in ${held.client_id}`,
     says: h('p', null, `${held.strategy} in ${held.client_id} holds ${number(held.net)} ${held.product}. ${held.net > 0 ? 'They are sold' : 'They are bought back'} at the market, within protected limits. An exit never goes beyond what is held.`),
-    fields: [{ name: 'quantity', label: 'Units', value: String(size), mode: 'numeric', hint: `All of it: ${size}. Less leaves the rest.` }],
+    fields: [{ name: 'quantity', label: 'Units', value: String(size), required: true, mode: 'numeric', hint: `All of it: ${size}. Less leaves the rest.` }],
     yes: 'Exit',
     danger: true,
     act: async (values) => {
@@ -242,8 +242,7 @@ export function pressed(words, focus, act, after) {
     try {
       tell(await act());
     } catch (cause) {
-      const remedy = cause instanceof Problem && cause.remedy ? `. What to do: ${cause.remedy}` : '';
-      toast(`${cause instanceof Error ? cause.message : cause}${remedy}`, 'bad');
+      toast(troubleWords(cause), 'bad');
     } finally {
       button.disabled = false;
       after?.();

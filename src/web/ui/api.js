@@ -24,11 +24,17 @@ export function onUnreachable(act) {
   unreachable = act;
 }
 
-/** To the login, and back to this page after it. */
-function toLogin() {
+/** What the login says of an act that the end of the session cut off. @type {'' | 'no' | 'unknown'} */
+let done = '';
+
+/** To the login, and back to this page after it. @param {string} method what was refused there */
+function toLogin(method) {
   if (location.pathname.endsWith('/login.html')) return;
+  if (method !== 'GET') done = 'no';
+  // A window that is swept away may have asked for something already.
+  else if (document.querySelector('dialog[open]')) done ||= 'unknown';
   const here = location.pathname.split('/').pop() + location.search;
-  location.assign(`/dashboard/web/login.html?next=${encodeURIComponent(here)}`);
+  location.assign(`/dashboard/web/login.html?next=${encodeURIComponent(here)}${done ? `&done=${done}` : ''}`);
 }
 
 /**
@@ -50,7 +56,7 @@ export async function send(method, path, body, how = {}) {
     const text = await response.text();
     const answer = text === '' ? null : readable(text);
     if (response.ok) return answer;
-    if (response.status === 401 && !how.anonymous) toLogin();
+    if (response.status === 401 && !how.anonymous) toLogin(method);
     throw new Problem(response.status, answer ?? {});
   } catch (cause) {
     if (cause instanceof Problem) throw cause;

@@ -5,7 +5,7 @@ import { get, post } from './api.js';
 import { h, fresh } from './dom.js';
 import { clock, now, span } from './time.js';
 import { LEVELS, count, killWords } from './words.js';
-import { ask, badge, field, reason, trouble, valuesOf } from './parts.js';
+import { ask, badge, field, reason, toast, trouble, troubleWords, valuesOf } from './parts.js';
 
 /** How long the button is held. */
 const HOLD_MS = 1_000;
@@ -48,20 +48,33 @@ export function killDialog(of = {}) {
     problem,
     h('p', { id: 'hold-hint', class: 'hint' }, 'Keys: 1, 2, 3 choose; hold K, Space or Enter to confirm; Escape leaves it.'),
     h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => dialog.close() } }, 'Leave it'), hold));
+  /** What was asked for and is not answered yet. */
+  let underWay = '';
   const sayWhose = () => {
-    holdWords.textContent = `Hold for one second: level ${valuesOf(form).level} for ${whoseWords(choice.chosen())}`;
+    holdWords.textContent = underWay ? `${underWay}: no answer yet` : `Hold for one second: level ${valuesOf(form).level} for ${whoseWords(choice.chosen())}`;
   };
   const dialog = h('dialog', { class: 'kill-dialog', 'aria-labelledby': 'kill-title' }, form);
-  const end = holding(hold, dialog, async () => {
+  // Ends with the act that was done, and with the window: what shows the proof stops nothing more.
+  const listening = new AbortController();
+  holding(hold, dialog, listening.signal, async () => {
     const values = valuesOf(form);
     const level = Number(values.level);
     const whose = choice.chosen();
+    const asked = `level ${level} for ${whoseWords(whose)}`;
+    underWay = `Asked: ${asked}`;
+    sayWhose();
     problem.replaceChildren();
     try {
       const answer = await post('/dashboard/kill', { level, reason: values.reason ?? 'by hand, from the dashboard', ...whose });
-      proof(dialog, level, whose, answer);
+      listening.abort();
+      if (dialog.isConnected) proof(dialog, level, whose, answer);
+      else toast(`Kill, ${asked}: ${answer.done}`);
     } catch (cause) {
-      problem.replaceChildren(trouble(cause));
+      if (dialog.isConnected) problem.replaceChildren(trouble(cause));
+      else toast(`Kill, ${asked}: ${troubleWords(cause)}`, 'bad');
+    } finally {
+      underWay = '';
+      sayWhose();
     }
   });
   dialog.addEventListener('keydown', (event) => {
@@ -72,9 +85,9 @@ export function killDialog(of = {}) {
       sayWhose();
       event.preventDefault();
     }
-  });
+  }, { signal: listening.signal });
   dialog.addEventListener('close', () => {
-    end();
+    listening.abort();
     dialog.remove();
     open = null;
   });
@@ -143,19 +156,22 @@ function isTyping(event) {
 }
 
 /**
- * Lets a button act once it was held, by pointer or by key. Answers what ends the listening.
- * @param {HTMLButtonElement} button @param {HTMLElement} around @param {() => Promise<void>} act
+ * Lets a button act once it was held, by pointer or by key; for as long as `signal` lasts.
+ * @param {HTMLButtonElement} button @param {HTMLElement} around @param {AbortSignal} signal @param {() => Promise<void>} act
  */
-function holding(button, around, act) {
+function holding(button, around, signal, act) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let isBusy = false;
+  /** The press has acted: a key that is held on is no other press. */
+  let isSpent = false;
   const start = () => {
     if (timer || isBusy) return;
     button.classList.add('held');
     timer = setTimeout(async () => {
       stop();
       isBusy = true;
+      isSpent = true;
       button.disabled = true;
       await act();
       button.disabled = false;
@@ -175,16 +191,18 @@ function holding(button, around, act) {
     if (event.button !== 0) return;
     button.setPointerCapture(event.pointerId);
     start();
-  });
-  for (const name of ['pointerup', 'pointercancel', 'blur']) button.addEventListener(name, stop);
-  button.addEventListener('contextmenu', (event) => event.preventDefault());
+  }, { signal });
+  for (const name of ['pointerup', 'pointercancel', 'blur']) button.addEventListener(name, stop, { signal });
+  button.addEventListener('contextmenu', (event) => event.preventDefault(), { signal });
   around.addEventListener('keydown', (event) => {
     if (!isHeldKey(event)) return;
     event.preventDefault();
+    if (event.repeat && isSpent) return;
+    isSpent = false;
     start();
-  });
-  around.addEventListener('keyup', (event) => isHeldKey(event) && stop());
-  return stop;
+  }, { signal });
+  around.addEventListener('keyup', (event) => isHeldKey(event) && stop(), { signal });
+  signal.addEventListener('abort', stop);
 }
 
 /**
@@ -198,6 +216,8 @@ function proof(dialog, level, whose, answer) {
   const note = h('p', { class: 'hint' });
   const close = h('button', { type: 'button', class: 'primary', on: { click: () => dialog.close() } }, 'Close');
   dialog.replaceChildren(h('h2', null, `Kill: what became of ${whoseWords(whose)}`), state, list, note, h('div', { class: 'buttons' }, close));
+  // The key that was held to confirm may be held on: it does not close what shows the proof.
+  close.addEventListener('keydown', (event) => event.repeat && event.preventDefault());
   close.focus();
   const look = async () => {
     if (!dialog.isConnected) return;

@@ -3,7 +3,7 @@
 
 import { h } from './dom.js';
 import { number, price } from './money.js';
-import { exact, moment } from './time.js';
+import { exact, moment, wholeSeconds } from './time.js';
 import { badge, orderLink, table } from './parts.js';
 import { orderButtons } from './acts.js';
 import { brokerState, isOver, orderState, told } from './words.js';
@@ -53,7 +53,7 @@ export function orderTable() {
 
 /**
  * A row of the broker's book, with what differs from ours.
- * @typedef {Api.BrokerRow & { client_id: string, is_foreign: boolean, differs: string[] }} TheirRow
+ * @typedef {Api.BrokerRow & { client_id: string, is_foreign: boolean, isOlder: boolean, differs: string[] }} TheirRow
  * @typedef {{ order: Api.Order, row: TheirRow | null, isMissing: boolean, differs: string[], whose: string }} Pair
  */
 
@@ -86,6 +86,17 @@ export function isMissing(order, readAt, isWhole) {
   return isWhole && !isOver(order) && !!order.broker_order_id && !order.test_mode && readAt !== null && Date.parse(order.updated_at) < Date.parse(readAt);
 }
 
+/**
+ * How long ago the broker's books were read; where that is not the same in all accounts, with whose each is.
+ * @param {{ client_id: string, age_ms: number }[]} rows @returns {string | null} null: no row says it
+ */
+export function booksRead(rows) {
+  const ages = new Map(rows.map(({ client_id, age_ms }) => [client_id, wholeSeconds(age_ms)]));
+  const [one, ...others] = new Set(ages.values());
+  if (one === undefined) return null;
+  return others.length === 0 ? `${one} ago` : `${[...ages].map(([client_id, age]) => `${age} ago in ${client_id}`).join(', ')}`;
+}
+
 /** @param {Pair} of */
 function theirs({ order, row, isMissing, differs: words }) {
   if (isMissing) return h('span', { class: 'state' }, badge({ word: 'not in the broker’s book', kind: 'bad' }), h('small', null, order.broker_order_id));
@@ -94,6 +105,7 @@ function theirs({ order, row, isMissing, differs: words }) {
     badge(brokerState(row)),
     h('small', null, [row.broker_order_id, row.average_price ? `average ${price(row.average_price)}` : null].filter(Boolean).join(', ')),
     row.reason ? h('small', null, told(row.reason)) : null,
+    row.isOlder ? h('small', null, OLDER) : null,
     ...words.map((one) => badge({ word: one, kind: 'bad' })));
 }
 
@@ -108,15 +120,29 @@ export function brokerTable() {
     { head: 'Filled', cell: (row) => number(row.filled), num: true },
     { head: 'Average', cell: (row) => price(row.average_price), num: true },
     { head: 'State', cell: (row) => h('span', { class: 'state' }, badge(brokerState(row)), row.reason ? h('small', null, told(row.reason)) : null), class: 'wide' },
-    { head: 'Against ours', cell: (row) => (row.differs.length === 0 ? badge({ word: 'agrees', kind: 'ok' }) : h('span', { class: 'state' }, badge({ word: row.differs[0], kind: row.is_foreign ? 'doubt' : 'bad' }), ...row.differs.slice(1).map((words) => h('small', null, words)))), class: 'wide' },
+    { head: 'Against ours', cell: (row) => (row.isOlder ? badge({ word: OLDER, kind: 'off' }) : row.differs.length === 0 ? badge({ word: 'agrees', kind: 'ok' }) : h('span', { class: 'state' }, badge({ word: row.differs[0], kind: row.is_foreign ? 'doubt' : 'bad' }), ...row.differs.slice(1).map((words) => h('small', null, words)))), class: 'wide' },
   ]));
+}
+
+const OLDER = 'read before ours changed';
+
+/**
+ * The broker's row held against an order of ours. One that was read before ours last changed proves no difference: what has come since
+ * then it does not tell.
+ * @param {Api.Order | undefined} ours @param {Reads['/dashboard/orderbook']['broker_orders'][number]} row
+ * @returns {{ differs: string[], isOlder: boolean }}
+ */
+export function against(ours, row) {
+  const words = differs(ours, row);
+  const isOlder = ours !== undefined && words.length > 0 && Date.parse(row.read_at) <= Date.parse(ours.updated_at);
+  return { differs: isOlder ? [] : words, isOlder };
 }
 
 /**
  * What differs between an order of ours and the broker's row of it, in words.
  * @param {Api.Order | undefined} ours @param {Reads['/dashboard/orderbook']['broker_orders'][number]} row @returns {string[]}
  */
-export function differs(ours, row) {
+function differs(ours, row) {
   if (!ours) return [row.foreign ? 'not ours' : 'ours, of an older page'];
   const words = [];
   const theirs = brokerState(row).kind;

@@ -5,7 +5,7 @@ import { get, post } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { ask, badge, empty, panel, reason, toast, trouble } from './parts.js';
-import { still, task, taskKey } from './page_needs_you.js';
+import { aged, task, taskKey } from './page_needs_you.js';
 import { moment } from './time.js';
 import { count } from './words.js';
 
@@ -33,7 +33,7 @@ export async function page(root) {
       const found = await get('/dashboard/attention');
       problem.replaceChildren();
       const alarms = found.items.filter((item) => item.kind === 'alarm');
-      keyed(list, alarms.map(still), taskKey, (item) => task(item, read));
+      keyed(list, alarms.map(aged), taskKey, (item) => task(item, read));
       fresh(tools, alarms.map((/** @type {any} */ item) => item.more.alarm_id), () => (alarms.length > 1 ? h('button', { type: 'button', on: { click: () => seenAll(alarms, read) } }, `All ${alarms.length} seen…`) : null));
       fresh(none, alarms.length === 0, () => (alarms.length ? null : h('div', { class: 'panel' }, badge({ word: 'No alarm stands.', kind: 'ok' }), empty('An alarm stands here, across restarts, until somebody says that it was seen. What goes to a phone is set in [alerts] of the settings.'))));
     } catch (cause) {

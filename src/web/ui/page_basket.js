@@ -6,7 +6,7 @@ import { actKey, post } from './api.js';
 import { calm, fresh, h, keyed } from './dom.js';
 import { number, price } from './money.js';
 import { badge, field, panel, table, toast, trouble } from './parts.js';
-import { judge, tell, verdicts } from './page_judge.js';
+import { isMixed, judge, tell, verdicts } from './page_judge.js';
 import { payoff } from './page_payoff.js';
 import { side } from './orders.js';
 import { count } from './words.js';
@@ -44,6 +44,14 @@ export function aboutOf(instrument, quote, side) {
   const { underlying, expiry, strike, lot, kind, right, rupees_per_point } = instrument;
   const word = kind === 'FUTURE' ? 'future' : kind === 'OPTION' ? (/^c/i.test(right) ? 'call' : 'put') : null;
   return { lot: String(lot), ...(word ? { kind: word, underlying, expiry, strike, rupees_per_point } : {}), premium: touch(quote, side) };
+}
+
+/** The legs at the prices that the gates have just seen. @param {any[]} legs @param {any[]} seen @returns {any[]} */
+export function priced(legs, seen) {
+  return legs.map((leg, index) => {
+    const premium = touch(seen[index]?.quote, leg.side);
+    return premium && leg.about ? { ...leg, about: { ...leg.about, premium } } : leg;
+  });
 }
 
 /** The price at which a leg would trade now. @param {Quote | null | undefined} quote @param {string} side */
@@ -86,9 +94,16 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
       judged.none('');
       return;
     }
+    if (isMixed(legs)) {
+      judged.none('These are of several strategies, or tests beside real orders: what would become of each is not shown, every gate judges it when it is sent.');
+      return;
+    }
     try {
       const answer = await judge(legs, { policy: chosenPolicy() });
-      if (mine === asked) judged.show(answer);
+      if (mine !== asked) return;
+      judged.show(answer);
+      legs = priced(legs, answer.legs);
+      show();
     } catch (cause) {
       if (mine === asked) judged.fail(cause);
     }

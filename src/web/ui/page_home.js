@@ -6,10 +6,11 @@ import { fresh, h, keyed } from './dom.js';
 import { often, on, single } from './live.js';
 import { gauge, part, pnlLine } from './charts.js';
 import { add, dec, direction, number, price, rupees, text } from './money.js';
-import { date, exact, moment, span, wholeSeconds } from './time.js';
+import { date, exact, moment, wholeSeconds } from './time.js';
 import { badge, empty, panel, table, trouble } from './parts.js';
 import { instrument, orderTable, ownerOf } from './orders.js';
 import { exit } from './acts.js';
+import { aged, ago } from './page_needs_you.js';
 import { marketWords, onOverview } from './shell.js';
 import { LEVELS, attention, count, limit, modeOf, told, urgency, verdict } from './words.js';
 import { killDialog } from './kill.js';
@@ -148,15 +149,9 @@ export async function page(root) {
   await Promise.all([readMoney(), readOrders(), readNeeds(), readReadiness()]);
 }
 
-/** An item with its age to the minute: it is drawn anew no more often. @param {any} item */
-function aged(item) {
-  const { age_ms: age, ...rest } = item;
-  return { ...rest, minutes: age === null ? null : Math.floor(age / 60_000) };
-}
-
 /** What needs somebody, in short: what, in which account, since when, of which order, and whether its cause is over. @param {any} item */
 function needOf(item) {
-  const age = item.minutes === null ? null : item.minutes === 0 ? 'just now' : `${span(item.minutes * 60_000)} ago`;
+  const age = ago(item);
   return h('li', null,
     h('div', { class: 'task-head' }, badge({ word: attention(item.kind), kind: urgency(item) }),
       item.whose ? h('span', { class: 'quiet' }, item.whose) : null,
@@ -225,6 +220,20 @@ function stripOf(overview, readiness) {
   return items;
 }
 
+/**
+ * In which accounts the day is over, and in which it goes on. @param {{ accounts: any[] }} risk @returns {{ over: string[], on: string[] }}
+ */
+export function daysOf({ accounts }) {
+  const named = (/** @type {boolean} */ isOver) => accounts.filter((account) => Boolean(account.day?.is_over) === isOver).map(({ client_id }) => client_id);
+  return { over: named(true), on: named(false) };
+}
+
+/** What is said of the end of the day: of one account's nobody may read that it is all of them. @param {{ over: string[], on: string[] }} days @param {string} left @returns {[string, string]} */
+export function endOf({ over, on }, left) {
+  if (over.length === 0) return ['Left until the day ends', left];
+  return on.length === 0 ? ['The day is over', left] : [`The day is over in ${over.join(', ')}`, `not in ${on.join(', ')}`];
+}
+
 /** The day of all accounts together. @param {any} pnl @param {any} risk */
 function dayOf(pnl, risk) {
   /** @type {(pick: (account: any) => unknown) => string | null} */
@@ -248,7 +257,7 @@ function dayOf(pnl, risk) {
     high: one ? pnl.accounts[0].statistics.high_water : null,
     floor: one?.day?.floor ?? null,
     left: one?.day?.left ?? null,
-    isOver: risk.accounts.some((/** @type {any} */ account) => account.day?.is_over),
+    days: daysOf(risk),
     without: pnl.accounts.flatMap((/** @type {any} */ account) => account.result.without_a_price),
   };
 }
@@ -266,7 +275,7 @@ function resultOf(day) {
       fact('Unrealised', rupees(day.unrealised, { signed: true }), day.unrealised === null ? `no price: ${day.without.join(', ')}` : ''),
       fact('Charges', day.charges === null ? 'no plan set' : rupees(day.charges), day.charges === null ? 'charges_plan of the account says what its broker takes' : ''),
       fact('Trades closed', number(day.trades)),
-      fact(day.isOver ? 'The day is over' : 'Left until the day ends', rupees(day.left))),
+      fact(...endOf(day.days, rupees(day.left)))),
   ];
 }
 

@@ -17,6 +17,14 @@ export function judge(orders, more = {}) {
   return post(`/dashboard/explain${client_id ? `?client_id=${encodeURIComponent(client_id)}` : ''}`, { ...asAlert(orders), ...more });
 }
 
+/**
+ * Whether they are of several strategies, or tests beside real orders: an alert says both once, for all of its legs, so that these are
+ * judged only when they are sent. @param {any[]} orders
+ */
+export function isMixed(orders) {
+  return new Set(orders.map(({ strategy, test_mode }) => JSON.stringify([strategy, test_mode ?? ''])).values()).size > 1;
+}
+
 /** Orders as an alert, which `explain` reads. @param {any[]} orders */
 function asAlert(orders) {
   const first = orders[0] ?? {};

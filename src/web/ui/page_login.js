@@ -11,9 +11,16 @@ function next() {
   return /^[a-z_]+\.html(\?[\w=&%.~-]*)?$/.test(wanted) && !wanted.startsWith('login') ? wanted : 'index.html';
 }
 
+/** What is said of an act that the end of the session cut off. @type {Record<string, string>} */
+const CUT_OFF = {
+  no: 'Your session had ended: what you pressed last was NOT done.',
+  unknown: 'Your session had ended while a window was open: look whether what you asked for in it was done. What you had not confirmed was not.',
+};
+
 /** @param {HTMLElement} root */
 export async function page(root) {
-  const problem = h('div', { class: 'problem' });
+  const cutOff = CUT_OFF[new URLSearchParams(location.search).get('done') ?? ''];
+  const problem = h('div', { class: 'problem' }, cutOff ? trouble(new Error(cutOff)) : null);
   const enter = async (/** @type {Record<string, string>} */ proof) => {
     problem.replaceChildren();
     try {

@@ -4,7 +4,7 @@
 import { get } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
-import { exact, now, span } from './time.js';
+import { exact, span } from './time.js';
 import { badge, empty, trouble } from './parts.js';
 import { actionButton } from './acts.js';
 import { attention, told, urgency } from './words.js';
@@ -21,7 +21,7 @@ export async function page(root) {
       const found = await get('/dashboard/attention');
       problem.replaceChildren();
       const items = found.items.filter((item) => !only || item.kind === only);
-      keyed(list, items.map(still), taskKey, (item) => task(item, read));
+      keyed(list, items.map(aged), taskKey, (item) => task(item, read));
       fresh(none, items.length === 0, () => (items.length ? null : h('div', { class: 'panel' }, badge({ word: 'Nothing waits for a person.', kind: 'ok' }), empty('What is in doubt, what failed to close, what the two books disagree about and every alarm stands here until it is settled.'))));
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
@@ -31,12 +31,18 @@ export async function page(root) {
   await read();
 }
 
-/** @typedef {Omit<Api.AttentionItem, 'age_ms'>} Task */
+/** @typedef {Omit<Api.AttentionItem, 'age_ms'> & { minutes: number | null }} Task */
 
-/** What does not change by itself: an age alone makes no row anew. @param {Api.AttentionItem} item @returns {Task} */
-export function still(item) {
-  const { age_ms: _, ...rest } = item;
-  return rest;
+/** An item with its age to the minute: it is drawn anew no more often, and no more seldom. @param {Api.AttentionItem} item @returns {Task} */
+export function aged(item) {
+  const { age_ms: age, ...rest } = item;
+  return { ...rest, minutes: age === null ? null : Math.floor(age / 60_000) };
+}
+
+/** How long an item stands already. @param {{ minutes: number | null }} item */
+export function ago({ minutes }) {
+  if (minutes === null) return null;
+  return minutes === 0 ? 'just now' : `${span(minutes * 60_000)} ago`;
 }
 
 /** What stands beside the text: of each kind something else. @param {Task} item @returns {any} */
@@ -57,7 +63,7 @@ export function task(item, after) {
     h('div', { class: 'task-head' },
       badge({ word: attention(item.kind), kind: urgency(item) }),
       h('span', { class: 'quiet' }, [item.client_id, more?.event ? more.event.replace(/^ALARM_/, '').replace(/_/g, ' ').toLowerCase() : null, more?.count > 1 ? `${more.count} times` : null].filter(Boolean).join(' · ')),
-      item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, `${span(now() - Date.parse(item.since))} ago`) : null),
+      item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, ago(item)) : null),
     h('p', null, told(item.text)),
     more?.over ? h('p', { class: 'hint' }, `${more.over}: what is left is to acknowledge it.`) : null,
     h('div', { class: 'row-buttons' },

@@ -5,13 +5,13 @@ import { get } from './api.js';
 import { csv, download } from './csv.js';
 import { calm, fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
-import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
-import { bothTable, brokerTable, differs, isMissing, ownerOf } from './orders.js';
+import { against, booksRead, bothTable, brokerTable, isMissing, ownerOf } from './orders.js';
 import { onOverview } from './shell.js';
 import { count, isOver, orderState } from './words.js';
 
 const NAMES = ['created_at', 'client_id', 'strategy', 'execution_type', 'exchange', 'symbol', 'side', 'quantity', 'filled_quantity', 'average_price', 'product', 'order_type', 'price', 'trigger_price', 'status', 'tag', 'reason', 'broker_order_id', 'command_id'];
+const THEIR_NAMES = ['at', 'client_id', 'broker_order_id', 'exchange', 'symbol', 'side', 'quantity', 'filled', 'average_price', 'product', 'state', 'reason'];
 const FIRST = 200;
 const STEP = 300;
 const MOST = 1000;
@@ -36,6 +36,8 @@ export async function page(root) {
   let chosen = new URLSearchParams(location.search).get('show') ?? 'all';
   /** @type {Reads['/dashboard/orderbook'] | null} */
   let book = null;
+  /** The rows of each table that fit what was chosen. @type {{ ours: Api.Order[], theirs: Record<string, unknown>[] }} */
+  let saved = { ours: [], theirs: [] };
 
   const tabs = h('div', { class: 'tabs', role: 'group', 'aria-label': 'Which book' });
   let tab = 'ours';
@@ -50,7 +52,7 @@ export async function page(root) {
     h('h1', null, 'Order book'),
     problem,
     cards,
-    h('div', { class: 'tools' }, search, tabs, h('button', { type: 'button', on: { click: () => book && download('orders.csv', csv(NAMES, book.system_orders)) } }, 'Save what is shown (CSV)'), h('a', { class: 'button primary', href: 'place_order.html' }, 'Place an order')),
+    h('div', { class: 'tools' }, search, tabs, h('button', { type: 'button', on: { click: () => (tab === 'ours' ? download('orders.csv', csv(NAMES, saved.ours)) : download('orders_at_broker.csv', csv(THEIR_NAMES, saved.theirs))) } }, 'Save what is shown (CSV)'), h('a', { class: 'button primary', href: 'place_order.html' }, 'Place an order')),
     panel('Ours beside the broker’s', [ours.node, noOurs, more], { note: oursCount, class: 'ours' }),
     panel('The broker’s own book', [theirs.node, noTheirs], { note: readAt, class: 'broker' }));
 
@@ -60,7 +62,8 @@ export async function page(root) {
     const byId = new Map(orders.filter((order) => order.broker_order_id).map((order) => [`${order.client_id}${order.broker_order_id}`, order]));
     const rows = book.broker_orders.map((row) => {
       const { age_ms: _, read_at: __, ...still } = row;
-      return { ...still, is_foreign: row.foreign, differs: differs(byId.get(`${row.client_id}${row.broker_order_id}`), row) };
+      const own = byId.get(`${row.client_id}${row.broker_order_id}`);
+      return { ...still, is_foreign: row.foreign, ...against(own, row) };
     });
     const groups = grouped(orders, orders.length >= book.system_total);
     fresh(cards, [chosen, groups.map(({ name, words, size }) => [name, words, size])], () => groups.map(({ name, words, size, kind }) =>
@@ -86,18 +89,18 @@ export async function page(root) {
     const theirsShown = rows.filter((row) => fits(row));
     keyed(theirs.body, theirsShown, (row) => `${row.client_id}${row.broker_order_id}`, (row) => theirs.row(row));
     theirs.node.hidden = theirsShown.length === 0;
+    saved = { ours: shown, theirs: theirsShown.map((row) => ({ ...row, ...row.instrument })) };
     fresh(noTheirs, theirsShown.length === 0, () => (theirsShown.length ? null : empty(rows.length ? 'No row fits the filter.' : 'The broker shows no order of today.')));
     const odd = rows.filter((row) => row.differs.length > 0 && !row.is_foreign && row.differs[0] !== 'ours, of an older page').length;
-    const read = book.broker_orders[0]?.age_ms;
-    const age = read === undefined ? null : wholeSeconds(read);
+    const age = booksRead(book.broker_orders);
     const untold = book.broker_total > rows.length ? `the newest ${rows.length} of ${count(book.broker_total, 'row')}, ` : '';
-    fresh(readAt, [age, untold], () => (age === null ? null : `${untold}read ${age} ago`));
+    fresh(readAt, [age, untold], () => (age === null ? null : `${untold}read ${age}`));
     const foreign = rows.filter((row) => row.is_foreign).length;
     const all = orders.length < book.system_total ? `the newest ${orders.length} of ${count(book.system_total, 'order')}` : count(orders.length, 'order');
     fresh(oursCount, [shown.length, orders.length, all, odd, foreign, age], () => [
       odd ? badge({ word: count(odd, 'difference'), kind: 'bad' }) : null,
       foreign ? badge({ word: `${count(foreign, 'order')} at the broker not ours`, kind: 'doubt' }) : null,
-      h('span', null, ` ${shown.length === orders.length ? all : `${shown.length} of ${all}`}${age === null ? '' : `, the broker’s book read ${age} ago`}`),
+      h('span', null, ` ${shown.length === orders.length ? all : `${shown.length} of ${all}`}${age === null ? '' : `, the broker’s book read ${age}`}`),
     ]);
     const isCut = orders.length < book.system_total;
     fresh(more, [isCut, limit < MOST], () => {

@@ -6,7 +6,7 @@ import { fresh, h, keyed } from './dom.js';
 import { often, on, single } from './live.js';
 import { reach } from './charts.js';
 import { direction, number, price, rupees } from './money.js';
-import { wholeSeconds } from './time.js';
+import { span, wholeSeconds } from './time.js';
 import { ask, badge, empty, panel, reason, table, trouble } from './parts.js';
 import { editRule, exit, exitAll, pressed, ruleOff } from './acts.js';
 import { instrument } from './orders.js';
@@ -14,6 +14,8 @@ import { cause } from './words.js';
 
 /** More buttons than these are a wall. */
 const WALL = 6;
+/** A price that is older is shown with its age. */
+const OLD_MS = 10_000;
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -105,7 +107,7 @@ function accountOf(client_id) {
         fact('Net', rupees(result.net, { signed: true }), way(result.net), result.net === null ? 'charges or a price are not known' : ''),
         fact('Gross', rupees(result.gross, { signed: true }), way(result.gross)),
         fact('Realised', rupees(result.realised, { signed: true }), way(result.realised)),
-        fact('Unrealised', rupees(result.unrealised, { signed: true }), way(result.unrealised)),
+        fact('Unrealised', rupees(result.unrealised, { signed: true }), way(result.unrealised), '', oldOf(result.oldest_quote_age_ms)),
         fact('Charges', result.charges === null ? 'no plan set' : rupees(result.charges), ''),
       ]);
       const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(account, position, own)));
@@ -133,9 +135,18 @@ function accountOf(client_id) {
   };
 }
 
-/** @param {string} label @param {string} words @param {string} [kind] @param {string} [title] */
-function fact(label, words, kind = '', title = '') {
-  return h('div', { class: 'fact', title }, h('span', { class: 'label' }, label), h('span', { class: `num ${kind}` }, words));
+/** @param {string} label @param {string} words @param {string} [kind] @param {string} [title] @param {string | null} [old] how old the price is that it stands at */
+function fact(label, words, kind = '', title = '', old = null) {
+  return h('div', { class: 'fact', title }, h('span', { class: 'label' }, label), h('span', { class: `num ${kind}` }, words), old ? h('small', { class: 'old' }, `at prices ${old}`) : null);
+}
+
+/**
+ * How old a price is, where it is no price of now; in steps, so that a row is not made anew with each look at it.
+ * @param {number | null} age_ms @returns {string | null}
+ */
+export function oldOf(age_ms) {
+  if (age_ms === null || age_ms <= OLD_MS) return null;
+  return age_ms < 60_000 ? `over ${span(OLD_MS)} old` : `${span(Math.floor(age_ms / 60_000) * 60_000)} old`;
 }
 
 /** @param {unknown} value */
@@ -158,7 +169,7 @@ function lineOf({ client_id, is_stale }, position, own) {
   const rule = position.exit_rules.find((one) => one.strategy === own.strategy) ?? null;
   return {
     client_id, exchange, symbol, product, strategy: own.strategy, net: own.net, ours: position.ours, broker: position.broker,
-    average_price: own.average_price, last_price: own.last_price, gross: own.gross, net_result: own.net_result,
+    average_price: own.average_price, last_price: own.last_price, old: oldOf(own.quote_age_ms), gross: own.gross, net_result: own.net_result,
     charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null, isStale: is_stale,
   };
 }
@@ -175,7 +186,7 @@ function positionTable() {
     { head: 'Net', cell: (row) => number(row.net), num: true },
     { head: 'Broker', cell: (row) => h('span', { class: row.broker === row.ours ? '' : 'loss', title: 'All strategies together' }, row.broker === null ? '–' : `${row.broker === row.ours ? '' : '≠ '}${number(row.broker)}`), num: true },
     { head: 'Average', cell: (row) => price(row.average_price), num: true },
-    { head: 'Last', cell: (row) => price(row.last_price), num: true },
+    { head: 'Last', cell: (row) => [price(row.last_price), row.old ? h('small', { class: 'old' }, row.old) : null], num: true },
     { head: 'Gross', cell: (row) => h('span', { class: way(row.gross) }, rupees(row.gross, { signed: true })), num: true },
     { head: 'Net of charges', cell: (row) => h('span', { class: way(row.net_result) }, rupees(row.net_result, { signed: true })), num: true },
     { head: 'Stop and target', cell: ruleOf, class: 'wide rule' },

@@ -63,6 +63,12 @@ export function trouble(cause) {
   return h('div', { class: 'trouble', role: 'alert' }, h('strong', null, words), remedy ? h('span', null, `What to do: ${remedy}`) : null);
 }
 
+/** The same in one line, for where there is no room for more. @param {unknown} cause */
+export function troubleWords(cause) {
+  const remedy = cause instanceof Problem && cause.remedy ? `. What to do: ${cause.remedy}` : '';
+  return `${cause instanceof Error ? cause.message : cause}${remedy}`;
+}
+
 /** A short word at the bottom of the page. @param {string} words @param {import('./words.js').Kind} [kind] */
 export function toast(words, kind = 'ok') {
   const place = byId('toasts');
@@ -128,15 +134,20 @@ export function valuesOf(form) {
 /** What an act answers whose window stays open. */
 export const STAYS = Symbol('stays');
 
+const LEAVE = 'Leave it';
+/** What has gone out is not left by closing its window. */
+const ON_ITS_WAY = 'Close: it is on its way';
+
 /**
- * Asks a person before something is done: what will happen, the fields it needs, one button that does it.
+ * Asks a person before something is done: what will happen, the fields it needs, one button that does it. Who leaves the window while the
+ * answer is under way is told what came of it all the same.
  * @param {{ title: string, says?: import('./dom.js').Child | import('./dom.js').Child[], fields?: FieldOf[], yes: string, danger?: boolean,
  *   act: (values: Record<string, string>) => Promise<string | import('./words.js').Said | void | typeof STAYS> }} of
  */
 export function ask(of) {
   const problem = h('div', { class: 'problem' });
   const yes = h('button', { type: 'submit', class: of.danger ? 'danger' : 'primary' }, of.yes);
-  const no = h('button', { type: 'button', on: { click: () => dialog.close() } }, 'Leave it');
+  const no = h('button', { type: 'button', on: { click: () => dialog.close() } }, LEAVE);
   const form = h(
     'form',
     {
@@ -145,6 +156,7 @@ export function ask(of) {
         submit: async (/** @type {SubmitEvent} */ event) => {
           event.preventDefault();
           yes.disabled = true;
+          no.textContent = ON_ITS_WAY;
           problem.replaceChildren();
           try {
             const words = await of.act(valuesOf(form));
@@ -152,9 +164,11 @@ export function ask(of) {
             dialog.close();
             if (words) tell(words);
           } catch (cause) {
-            problem.replaceChildren(trouble(cause));
+            if (dialog.isConnected) problem.replaceChildren(trouble(cause));
+            else toast(`${of.title}: ${troubleWords(cause)}`, 'bad');
           } finally {
             yes.disabled = false;
+            no.textContent = LEAVE;
           }
         },
       },
