@@ -37,5 +37,6 @@ mod rules_off;
 mod silent_positions;
 mod square_off;
 mod square_off_over;
+mod square_off_turns;
 mod targets;
 mod waiting_changes;
