@@ -30,7 +30,7 @@ use parking_lot::Mutex;
 
 use self::account::tight;
 pub(crate) use self::account::{account, client, neighbour, settings};
-use self::auction::with_an_auction;
+pub(crate) use self::auction::with_an_auction;
 pub(crate) use self::extent::{Extent, Has};
 pub(crate) use self::faults::TOOK_IT;
 use self::faults::plan;

@@ -70,6 +70,8 @@ pub enum Tag {
     CombinedExit,
     /// An exit of a square-off that nobody wants any more, and that was not sent yet.
     SquareOffOver,
+    /// An exit of what was over a limit, and is not any more; it was not sent yet.
+    ExcessOver,
     /// An exit that was for more than was left of its position, could not be made smaller, and was taken back: what was left is held.
     ExitTakenBack,
 }
@@ -108,6 +110,7 @@ impl Tag {
         Self::BasketUnwound,
         Self::CombinedExit,
         Self::SquareOffOver,
+        Self::ExcessOver,
         Self::ExitTakenBack,
     ];
 
@@ -166,6 +169,7 @@ impl Tag {
             Self::BasketUnwound => "BASKET_UNWOUND",
             Self::CombinedExit => "COMBINED_EXIT",
             Self::SquareOffOver => "SQUARE_OFF_OVER",
+            Self::ExcessOver => "EXCESS_OVER",
             Self::ExitTakenBack => "EXIT_TAKEN_BACK",
         }
     }
@@ -205,6 +209,7 @@ impl Tag {
             Self::BasketUnwound => "cancelled: its basket was unwound",
             Self::CombinedExit => "cancelled: the positions of its strategy are left together",
             Self::SquareOffOver => "withdrawn: the square-off that sent it is over",
+            Self::ExcessOver => "withdrawn: what it was to close is within its limit again",
             Self::ExitTakenBack => "cancelled: for more than was left, and it could not be made smaller",
         }
     }
@@ -244,6 +249,7 @@ impl Tag {
             Self::BasketUnwound => "see the leg named in the reason; send the basket again if it is still wanted",
             Self::CombinedExit => "send it again when the strategy is flat, if it is still wanted",
             Self::SquareOffOver => "nothing; to close the position all the same, send an exit",
+            Self::ExcessOver => "nothing; to close it all the same, send an exit",
             Self::ExitTakenBack => "send an exit for what is still to be closed",
         }
     }

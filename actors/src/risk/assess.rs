@@ -150,6 +150,7 @@ impl RiskActor {
             }
             let registered = self.renewed(registered);
             let judgement = self.judge_one(registered.record(), now, missing);
+            let judgement = self.end_what_is_within(registered.record(), judgement, now);
             let judgement = self.keep_covered(registered.record(), judgement, now);
             judged.push((registered, judgement));
         }

@@ -6,10 +6,18 @@ use std::sync::Arc;
 
 use super::LimitName;
 use super::projected::lots;
-use crate::order::{HoldingKey, InstrumentKey, Product, Strategy};
+use crate::order::{HoldingKey, InstrumentKey, OrderRecord, Product, Source, Strategy};
 use crate::persistence::Book;
 use crate::ports::Instruments;
 use crate::settings::Limits;
+
+/// Whom the exits of an excess are from. No other order of the engine's has this name.
+pub(super) const SENDER: &str = "risk: position over its limit";
+
+/// Whether it was sent for an excess, or repeats one that was.
+pub(super) fn is_of_excess(order: &OrderRecord) -> bool {
+    order.source == Source::System && &*order.user == SENDER
+}
 
 /// What a limit is of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +51,19 @@ impl Of {
     /// How much of the limit so many units of a part take.
     fn measure(&self, units: i64, part: &Part) -> i64 {
         if *self == Self::ShortOptions { lots(units, part.lot) } else { units }
+    }
+
+    /// So many units of a part are too many of it: whole lots, and rather one too many than one too few.
+    fn whole(&self, too_many: i64, part: &Part) -> i64 {
+        let whole = if *self == Self::ShortOptions { too_many } else { lots(too_many, part.lot) };
+        whole.saturating_mul(part.lot)
+    }
+
+    /// How much of it is over its limit when the exits that count have filled, and how much those close.
+    fn too_many(&self, held: i64, most: i64, parts: &[Part]) -> (i64, i64) {
+        let measured = |part: &Part| self.measure(part.held, part) - self.measure(part.free, part);
+        let closing = parts.iter().filter(|part| self.has(part)).map(measured).fold(0, i64::saturating_add);
+        (held.saturating_sub(closing).saturating_sub(most), closing)
     }
 }
 
@@ -97,7 +118,8 @@ struct Part {
 }
 
 impl Part {
-    fn all(book: &Book, instruments: &dyn Instruments) -> Vec<Self> {
+    /// `counts`: whether an open exit is taken off what is held.
+    fn all(book: &Book, instruments: &dyn Instruments, counts: &dyn Fn(&OrderRecord) -> bool) -> Vec<Self> {
         let part = |(strategy, key, holding): (&Strategy, &HoldingKey, &crate::order::Holding)| {
             let instrument = &key.instrument;
             let exposure = book.exposure(instrument)?;
@@ -113,26 +135,48 @@ impl Part {
                 underlying: contract.map(|contract| Arc::clone(&contract.underlying)),
                 lot: instruments.find(instrument).map_or(1, |found| found.lot.value()).max(1),
                 held,
-                free: held - closing(book, strategy, key, held),
+                free: held - closing(book, strategy, key, held, counts),
             })
         };
         book.holdings().filter(|(_, _, holding)| holding.net != 0).filter_map(part).collect()
     }
 }
 
-/// Units of a holding that exits close, or have closed without a recorded trade.
-fn closing(book: &Book, strategy: &Strategy, key: &HoldingKey, held: i64) -> i64 {
+/// Units of a holding that exits which count close, or that any have closed without a recorded trade.
+fn closing(book: &Book, strategy: &Strategy, key: &HoldingKey, held: i64, counts: &dyn Fn(&OrderRecord) -> bool) -> i64 {
     book.open_exits_in(&key.instrument)
-        .filter(|order| order.ask.strategy == *strategy && !order.is_test() && !order.is_resting_stop())
+        .filter(|order| order.ask.strategy == *strategy && !order.is_test() && !order.is_resting_stop() && counts(order))
         .filter(|order| order.may_be_of(key.product))
         .map(|order| order.claims(held))
         .fold(book.owed_by_exits(Some(strategy), key), i64::saturating_add)
         .min(held)
 }
 
+/// Whether an exit of an excess that was not sent yet is still wanted: something that has its holding is over its limit by as many units as
+/// it is for. What other exits of excesses are for is taken off. What others want to close is not: that may never fill.
+pub(super) fn is_wanted(order: &OrderRecord, book: &Book, limits: &Limits, instruments: &dyn Instruments) -> bool {
+    let Some(key) = order.holding() else { return true };
+    let parts = Part::all(book, instruments, &|other| is_of_excess(other) && other.command_id != order.command_id);
+    let Some(part) = parts.iter().find(|part| part.strategy == order.ask.strategy && part.key == key) else { return false };
+    over(book, limits, instruments).into_iter().any(|(of, held, most)| {
+        let (too_many, _) = of.too_many(held, most, &parts);
+        of.has(part) && too_many > 0 && of.whole(too_many, part) >= order.claims(part.held)
+    })
+}
+
 /// What is over its limit, delivery holdings counted but left alone. Of an instrument its largest holding is closed, and so of what is more
 /// than one instrument; but there what is short goes first: that uncovers nothing.
 pub(super) fn excesses(book: &Book, limits: &Limits, instruments: &dyn Instruments) -> Vec<Excess> {
+    let over = over(book, limits, instruments);
+    if over.is_empty() {
+        return Vec::new();
+    }
+    let mut parts = Part::all(book, instruments, &|_| true);
+    over.into_iter().filter_map(|(of, held, most)| excess(of, held, most, &mut parts)).collect()
+}
+
+/// What is over its limit: how much of it is held, and the limit.
+fn over(book: &Book, limits: &Limits, instruments: &dyn Instruments) -> Vec<(Of, i64, i64)> {
     let mut over = Vec::new();
     let mut underlyings: BTreeMap<Arc<str>, i64> = BTreeMap::new();
     let mut short_lots = 0_i64;
@@ -151,25 +195,17 @@ pub(super) fn excesses(book: &Book, limits: &Limits, instruments: &dyn Instrumen
     if short_lots > limits.max_short_option_lots {
         over.push((Of::ShortOptions, short_lots, limits.max_short_option_lots));
     }
-    if over.is_empty() {
-        return Vec::new();
-    }
-    let mut parts = Part::all(book, instruments);
-    over.into_iter().filter_map(|(of, held, most)| excess(of, held, most, &mut parts)).collect()
+    over
 }
 
 /// Picks the holding to reduce for one limit that is exceeded, and books the reduction in `parts`. `None`: only shares held for delivery
 /// are over the limit, and these are left alone.
 fn excess(of: Of, held: i64, most: i64, parts: &mut [Part]) -> Option<Excess> {
-    let measured = |part: &Part| of.measure(part.held, part) - of.measure(part.free, part);
-    let closing = parts.iter().filter(|part| of.has(part)).map(measured).fold(0, i64::saturating_add);
-    let too_many = held.saturating_sub(closing).saturating_sub(most);
+    let (too_many, closing) = of.too_many(held, most, parts);
     let may_close = |part: &&mut Part| of.has(part) && part.free > 0 && part.key.product != Product::Cnc;
     let largest = parts.iter_mut().filter(|_| too_many > 0).filter(may_close).max_by_key(|part| (part.is_short, part.free));
     let close = largest.map(|part| {
-        // Whole lots, and rather one too many than one too few.
-        let whole = if of == Of::ShortOptions { too_many } else { lots(too_many, part.lot) };
-        let units = whole.saturating_mul(part.lot).min(part.free);
+        let units = of.whole(too_many, part).min(part.free);
         part.free -= units;
         Close { strategy: part.strategy.clone(), key: part.key.clone(), units }
     });

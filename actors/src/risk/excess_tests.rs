@@ -111,3 +111,29 @@ fn short_options_over_their_limit_are_bought_back_in_lots() {
     assert_eq!(closed(of(vec![], &held[..1], 75, &none)), [("a".to_owned(), 150)]);
     assert_eq!(closed(of(vec![], &held[2..], 75, &none)), [], "futures, and what is bought");
 }
+
+/// An exit of an excess that waits for the market.
+fn waits(number: u64, strategy: &str, quantity: i64) -> OrderRecord {
+    let exit = exit(number).by(strategy).product(Product::Mis).asks(quantity);
+    OrderRecord { source: crate::order::Source::System, user: Arc::from(SENDER), ..exit }
+}
+
+#[test]
+fn an_exit_of_an_excess_is_wanted_while_so_much_is_over_its_limit() {
+    let of = |me: OrderRecord, others: Vec<OrderRecord>, held: i64, most: i64, lot: i64| {
+        let book = book_of(others.into_iter().chain([me.clone()]), &[("a", mis(), held), ("b", mis(), 5)]);
+        is_wanted(&me, &book, &Limits { max_position: most, ..limits() }, &Master(lot))
+    };
+    let wanted = |others: Vec<OrderRecord>, held: i64, most: i64| of(waits(9, "a", 30), others, held - 5, most, 1);
+    assert!(wanted(vec![], 130, 100) && wanted(vec![], 200, 100), "more may be too much by now");
+    assert!(!wanted(vec![], 130, 130), "the limit is looser");
+    assert!(!wanted(vec![], 130, 110), "20 are too many, and it is for 30");
+    assert!(!wanted(vec![], 100, 100), "less is held");
+    assert!(wanted(vec![selling(1, "a", 95)], 130, 100), "what a person wants to close may never fill");
+    assert!(!wanted(vec![waits(1, "b", 5)], 130, 100), "25 are left of it");
+    let filled = selling(1, "a", 30).filled(30, 0).ended(Status::Executed, None);
+    assert!(!wanted(vec![filled], 130, 100), "what has filled is closed");
+    assert!(of(waits(9, "a", 50), vec![], 125, 100, 25) && !of(waits(9, "a", 75), vec![], 125, 100, 25), "whole lots");
+    assert!(!of(waits(9, "c", 30), vec![], 125, 100, 1), "its strategy holds nothing");
+    assert!(is_of_excess(&waits(1, "a", 5)) && !is_of_excess(&exit(1)));
+}

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::RiskActor;
-use super::excess::{Close, Excess, excesses};
+use super::excess::{Close, Excess, SENDER, excesses, is_of_excess, is_wanted};
+use super::{Judgement, RiskActor};
 use crate::engine::exit_leg;
 use crate::engine_signal::EngineSignal;
-use crate::order::{Quantity, SignalId};
+use crate::line::Phase;
+use crate::order::{OrderRecord, Quantity, SignalId, Tag};
 use crate::persistence::{Book, Level, alarm};
 use crate::settings::Limits;
 
@@ -88,6 +89,27 @@ impl RiskActor {
         }
     }
 
+    /// Ends an exit of an excess that was not sent yet, and that nobody wants any more: the limit is looser by now, or less is held. It may
+    /// have waited for the market to open, and would sell then what is within the limit. Of what is still too much another one goes.
+    pub(super) fn end_what_is_within(&self, order: &OrderRecord, judgement: Judgement, now: DateTime<Utc>) -> Judgement {
+        // Before the books are read nobody knows what is held.
+        let is_known = matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open);
+        if !is_known || !is_of_excess(order) || matches!(judgement, Judgement::Refuse { .. } | Judgement::End { .. }) {
+            return judgement;
+        }
+        let limits = self.known.limits(&self.desk.settings.limits, now);
+        let instruments = &*self.line.instruments;
+        if self.line.view.read(&self.desk.client_id, |book| is_wanted(order, book, &limits, instruments)).unwrap_or(true) {
+            return judgement;
+        }
+        let (units, strategy, symbol) = (order.quantity(), &order.ask.strategy, &order.ask.symbol);
+        let reason =
+            format!("{units} {symbol} of {strategy} are not over a limit any more: the exit of them was not sent, and is withdrawn");
+        let text = reason.clone();
+        self.line.alarm(Some(&self.desk.client_id), alarm::POSITION_OVER_LIMIT, Level::Warn, Some(order.command_id), text);
+        Judgement::End { tag: Tag::ExcessOver, reason }
+    }
+
     fn reduce(&self, excess: &Excess, close: &Close, attempt: u32, limits: &Limits, now: DateTime<Utc>) {
         let Some(quantity) = Quantity::new(close.units) else { return };
         let level = if attempt == 1 || attempt == limits.square_off_tries.saturating_add(1) { Level::Page } else { Level::Warn };
@@ -95,7 +117,7 @@ impl RiskActor {
         let text = format!("{words}: {} {} of {} are being closed (attempt {attempt})", close.units, close.key, close.strategy);
         self.line.alarm(Some(&self.desk.client_id), alarm::POSITION_OVER_LIMIT, level, None, text);
         let legs = vec![exit_leg(&close.strategy, &close.key, Some(quantity))];
-        EngineSignal::new(SignalId(self.line.ids.next()), "risk: position over its limit", legs).submit(&self.line, &self.desk, now);
+        EngineSignal::new(SignalId(self.line.ids.next()), SENDER, legs).submit(&self.line, &self.desk, now);
     }
 }
 

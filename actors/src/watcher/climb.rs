@@ -155,9 +155,9 @@ impl WatcherActor {
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
         let standing = Standing { order, tick: instrument.tick, rungs: &rungs, quote: quote.as_ref() };
-        // Between continuous trading and the auction nothing is taken: it stands where it is.
+        // Between continuous trading and the auction nothing is taken: it stands where it is. What lies in the auction waits for the match.
         if let Some(shut) = market.keeps_back(order) {
-            if !order.is_shown_as_stop() && self.is_late(&ladder, now) {
+            if !order.is_shown_as_stop() && !market.is_in_auction() && self.is_late(&ladder, now) {
                 self.page_not_flat(&standing, &ladder, &shut);
             }
             return;
@@ -198,7 +198,9 @@ impl WatcherActor {
                 if halted == Halted::NoQuote {
                     self.line.tell_broker(&self.desk.client_id, WantQuotes(vec![(instrument.key.clone(), order.number)]));
                 }
-                if self.is_late(&ladder, now) {
+                // In an auction nothing trades before the match: that it rests there, or that nobody is seen yet, says nothing.
+                let is_early = market.is_in_auction() && matches!(halted, Halted::NoQuote | Halted::OneSided | Halted::Rests);
+                if !is_early && self.is_late(&ladder, now) {
                     self.page_not_flat(&standing, &ladder, &halted);
                 }
             }

@@ -21,12 +21,21 @@ pub(super) struct Wanted {
     pub key: HoldingKey,
     /// The side that is held.
     pub held: Side,
+    /// So many units, signed.
+    pub net: i64,
     /// The short that it covers, if that is held still.
     pub covers: Option<Short>,
     /// Whether an exit of it is under way.
     pub is_leaving: bool,
     /// Whether its exits wait for the market to open.
     is_shut: bool,
+}
+
+impl Wanted {
+    /// What is remembered of it is remembered under this.
+    pub(super) fn name(&self) -> (Strategy, HoldingKey) {
+        (self.strategy.clone(), self.key.clone())
+    }
 }
 
 /// A short that something bought covers.
@@ -57,10 +66,10 @@ pub(super) fn wanted(
                 .filter(|order| order.is_exit() && order.ask.strategy == *strategy)
                 .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
                 .peekable();
-            let (strategy, key, held) = (strategy.clone(), key.clone(), Side::of_net(held.net)?);
+            let (strategy, key, net, held) = (strategy.clone(), key.clone(), held.net, Side::of_net(held.net)?);
             let is_leaving = exits.peek().is_some();
             let is_shut = is_leaving && exits.all(|order| order.status == Status::Created) && !takes_exits(&key.instrument);
-            Some(Wanted { strategy, key, held, covers: None, is_leaving, is_shut })
+            Some(Wanted { strategy, key, held, net, covers: None, is_leaving, is_shut })
         })
         .collect();
     found.sort_by_key(|one| one.held == Side::Buy);
@@ -96,19 +105,18 @@ pub(super) struct Turn {
 }
 
 impl Covers {
-    /// Whose turn it is. `is_due`: what nothing holds back goes; else only what was held back until now.
-    pub(super) fn turn(&mut self, wanted: Vec<Wanted>, is_due: bool, now: DateTime<Utc>) -> Turn {
-        let name = |one: &Wanted| (one.strategy.clone(), one.key.clone());
-        let names: BTreeSet<_> = wanted.iter().map(name).collect();
+    /// Whose turn it is. `is_due`: whether that may go if nothing holds it back. What was held back until now goes whether it may or not.
+    pub(super) fn turn(&mut self, wanted: Vec<Wanted>, is_due: &dyn Fn(&Wanted) -> bool, now: DateTime<Utc>) -> Turn {
+        let names: BTreeSet<_> = wanted.iter().map(Wanted::name).collect();
         self.0.retain(|held, _| names.contains(held));
         let mut turn = Turn::default();
         for one in wanted {
             if one.covers.is_some() {
-                self.0.entry(name(&one)).or_insert(Held { since: now, is_let_go: false });
+                self.0.entry(one.name()).or_insert(Held { since: now, is_let_go: false });
             }
-            let held = self.0.get_mut(&name(&one)).filter(|held| !held.is_let_go);
+            let held = self.0.get_mut(&one.name()).filter(|held| !held.is_let_go);
             let Some(held) = held.filter(|_| !one.is_leaving) else {
-                turn.goes.extend((is_due && !one.is_leaving).then_some(one));
+                turn.goes.extend((!one.is_leaving && is_due(&one)).then_some(one));
                 continue;
             };
             if let Some(short) = &one.covers {
@@ -152,7 +160,7 @@ mod tests {
     }
 
     fn turns_while(takes_exits: bool, covers: &mut Covers, book: &Book, second: i64, is_due: bool) -> (Vec<String>, usize) {
-        let turn = covers.turn(wanted(book, &rows(), &|_| takes_exits, at(second)), is_due, at(second));
+        let turn = covers.turn(wanted(book, &rows(), &|_| takes_exits, at(second)), &|_| is_due, at(second));
         (names(&turn), turn.uncovers.len())
     }
 

@@ -1,13 +1,16 @@
 //! What becomes of a square-off: said when nothing was there to close, and when the broker shows that nothing is left; paged
 //! when it is not flat after so many attempts, or so long. What is not known is not said.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use super::stuck::Stuck;
 use super::{Findings, WatcherActor, square_off};
-use crate::order::{HoldingKey, Product, trading_date};
-use crate::persistence::{Book, KillLevel, Level};
+use crate::order::{HoldingKey, InstrumentKey, OrderRecord, Product, Strategy, trading_date};
+use crate::persistence::{Book, Control, KillLevel, Level};
+use crate::risk::Market;
 
 /// Where a square-off stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,29 +25,65 @@ pub(super) enum Flat {
     Proven,
 }
 
-/// Where the square-off of a whole account stands. Delivery holdings are left alone, positions of others too.
+/// Who is to be squared off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Whose<'a> {
+    Nobody,
+    Account,
+    Strategies(Vec<&'a Strategy>),
+}
+
+impl<'a> Whose<'a> {
+    fn of(control: &'a Control, today: NaiveDate) -> Self {
+        let by_day = control.day.as_ref().is_some_and(|day| day.date >= today && day.level == KillLevel::SquareOff);
+        if control.level == KillLevel::SquareOff || by_day {
+            return Self::Account;
+        }
+        let stopped = control.strategies.iter().filter(|(_, stop)| stop.level == KillLevel::SquareOff);
+        let names: Vec<_> = stopped.map(|(strategy, _)| strategy).collect();
+        if names.is_empty() { Self::Nobody } else { Self::Strategies(names) }
+    }
+}
+
+/// What stands before words of it: nothing where it is the whole account.
+impl fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Strategies(names) = self else { return Ok(()) };
+        write!(f, "{}: ", names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Where a square-off stands, of a whole account or of single strategies. Delivery holdings are left alone, positions of others too.
 pub(super) fn stand(book: &Book, findings: &Findings, now: DateTime<Utc>) -> Flat {
-    if book.control().account_level() != KillLevel::SquareOff {
+    let (control, today) = (book.control(), trading_date(now));
+    let whose = Whose::of(control, today);
+    if whose == Whose::Nobody {
         return Flat::NotWanted;
     }
+    let is_wanted = |strategy: &Strategy| control.level_on(strategy, today) == KillLevel::SquareOff;
     let is_closed_here = |key: &HoldingKey| key.product != Product::Cnc;
-    let held = book.holdings().filter(|(_, key, held)| held.net != 0 && is_closed_here(key)).count();
+    let held = book.holdings().filter(|(strategy, key, held)| held.net != 0 && is_closed_here(key) && is_wanted(strategy)).count();
     if held > 0 {
         return Flat::Held(held);
     }
-    let is_open = book.open_orders().any(|order| order.status.is_at_broker() && !order.is_test());
+    let works = |order: &OrderRecord| order.status.is_at_broker() && !order.is_test() && is_wanted(&order.ask.strategy);
+    let is_open = book.open_orders().any(|order| works(order));
     let Some(positions) = findings.positions.as_ref().filter(|_| !is_open && !book.owes()) else { return Flat::NotProven };
-    let ours: BTreeSet<HoldingKey> = traded_on_the_day(book, now).into_iter().filter(is_closed_here).collect();
+    let ours: BTreeSet<HoldingKey> = traded_on_the_day(book, &is_wanted, now).into_iter().filter(is_closed_here).collect();
     let is_fresh = ours.iter().all(|key| positions.began_seq >= book.last_fill_seq(key));
-    let is_flat = ours.iter().all(|key| positions.net(key) == 0);
+    // What the broker shows beside is held by strategies that are not squared off, if it is ours at all.
+    let is_flat = ours.iter().all(|key| positions.net(key) == book.gross(key).net());
     if is_fresh && is_flat { Flat::Proven } else { Flat::NotProven }
 }
 
-/// What we have traded today, before the last start too: the broker has to show each of these.
-fn traded_on_the_day(book: &Book, now: DateTime<Utc>) -> BTreeSet<HoldingKey> {
+/// What those who are squared off have traded today, before the last start too: the broker has to show each of these.
+fn traded_on_the_day(book: &Book, is_wanted: &dyn Fn(&Strategy) -> bool, now: DateTime<Utc>) -> BTreeSet<HoldingKey> {
     let today = trading_date(now);
-    let filled = book.newest().filter(|order| order.filled_quantity > 0 && trading_date(order.updated_at) == today);
-    book.traded_keys().cloned().chain(filled.filter_map(|order| order.holding())).collect()
+    let is_of_the_day = |order: &OrderRecord| order.filled_quantity > 0 && trading_date(order.updated_at) == today;
+    let filled = book.newest().filter(|order| is_of_the_day(order) && is_wanted(&order.ask.strategy));
+    // Whose these are is not kept. Of a whole account all are meant.
+    let whole = Whose::of(book.control(), today) == Whose::Account;
+    book.traded_keys().filter(|_| whole).cloned().chain(filled.filter_map(|order| order.holding())).collect()
 }
 
 /// Whether the square-off that stands has sent an exit, before the last start too.
@@ -52,8 +91,13 @@ fn has_closed(book: &Book) -> bool {
     let control = book.control();
     let of_day = control.day.as_ref().filter(|day| day.level == KillLevel::SquareOff).map(|day| day.at);
     let of_person = control.at.filter(|_| control.level == KillLevel::SquareOff);
-    let since = of_day.into_iter().chain(of_person).min();
-    since.is_some_and(|since| book.newest().take_while(|order| order.created_at >= since).any(|order| square_off::has_sent(order)))
+    if let Some(since) = of_day.into_iter().chain(of_person).min() {
+        return book.newest().take_while(|order| order.created_at >= since).any(|order| square_off::has_sent(order));
+    }
+    let mut stopped = control.strategies.iter().filter(|(_, stop)| stop.level == KillLevel::SquareOff);
+    stopped.any(|(strategy, stop)| {
+        book.newest_of(strategy).take_while(|order| order.created_at >= stop.at).any(|order| square_off::has_sent(order))
+    })
 }
 
 impl WatcherActor {
@@ -66,7 +110,8 @@ impl WatcherActor {
         let limits = &self.desk.settings.limits;
         let (most, page_after) =
             (limits.square_off_tries, chrono::Duration::from_std(limits.square_off_page).unwrap_or(chrono::Duration::MAX));
-        self.core.held_since = self.core.held_since.or(Some(now)).filter(|_| matches!(stands, Flat::Held(_)));
+        let stuck = matches!(stands, Flat::Held(_)).then(|| self.stuck(now)).filter(|stuck| stuck.counts);
+        self.core.held_since = self.core.held_since.or(Some(now)).filter(|_| stuck.is_some());
         let is_late = self.core.held_since.is_some_and(|since| now.signed_duration_since(since) >= page_after);
         match stands {
             Flat::NotWanted => self.core.flat_told = false,
@@ -78,29 +123,38 @@ impl WatcherActor {
                 } else {
                     format!("no eligible positions to square off, by the broker's positions of {now}")
                 };
+                let whose = |book: &Book| Whose::of(book.control(), trading_date(now)).to_string();
+                let text = self.line.view.read(&self.desk.client_id, whose).unwrap_or_default() + &text;
                 self.line.alarm(Some(&self.desk.client_id), "SQUARE_OFF_FLAT", Level::Info, None, text);
-                (self.core.squared_off_tries, self.core.not_flat_paged) = (0, false);
+                self.core.not_flat_paged = false;
             }
-            Flat::Held(count) if (self.core.squared_off_tries >= most || is_late) && !self.core.not_flat_paged => {
-                self.core.not_flat_paged = true;
-                let text = format!(
-                    "NOT FLAT after {} attempts: {count} positions are still open; close them at the broker, ordergate goes on trying ever more slowly",
-                    self.core.squared_off_tries
-                );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_SQUARE_OFF_STUCK", Level::Page, None, text);
+            Flat::Held(_) => {
+                self.core.flat_told = false;
+                let tries = self.core.tries.most();
+                if let Some(stuck) = stuck.filter(|_| (tries >= most || is_late) && !self.core.not_flat_paged) {
+                    self.core.not_flat_paged = true;
+                    self.line.alarm(Some(&self.desk.client_id), "ALARM_SQUARE_OFF_STUCK", Level::Page, None, stuck.words(tries));
+                }
             }
-            Flat::Held(_) => self.core.flat_told = false,
             Flat::Proven | Flat::NotProven => {}
         }
+    }
+
+    /// What is held that is to be squared off, and what becomes of it.
+    fn stuck(&self, now: DateTime<Utc>) -> Stuck {
+        let (calendar, instruments, set_back) = (&self.line.calendar, &*self.line.instruments, self.line.clock_was_set_back());
+        let is_live = self.desk.broker.capabilities().is_live;
+        let rests = |key: &InstrumentKey| Market::of(calendar, instruments, key, is_live, now, set_back).holds_exits();
+        self.line.view.read(&self.desk.client_id, |book| Stuck::of(book, &rests, now)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{OrderRecord, Source};
-    use crate::persistence::Control;
-    use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, exit, order, sbin_in, squared_off};
+    use crate::order::Source;
+    use crate::persistence::ControlChange;
+    use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, exit, order, sbin_in, squared_off, strategy};
 
     #[test]
     fn flat_is_said_only_when_the_broker_has_shown_it() {
@@ -134,6 +188,34 @@ mod tests {
         assert_eq!(stand(&squared_off([filled(0)], &[]), &shows(0), at(0)), Flat::Proven);
         let day = 24 * 3600;
         assert_eq!(stand(&squared_off([filled(-day)], &[]), &shows(5), at(0)), Flat::Proven, "that of yesterday is somebody else's by now");
+    }
+
+    #[test]
+    fn of_one_strategy_what_it_held_counts_beside_what_others_hold() {
+        let mis = || sbin_in(Product::Mis);
+        let sold = |second| {
+            let order = exit(1).by("a").side(crate::order::Side::Sell).product(Product::Mis).asks(5);
+            OrderRecord { updated_at: at(second), ..order.working("1").filled(5, 5).ended(crate::order::Status::Executed, None) }
+        };
+        let killed = |orders: Vec<OrderRecord>, holdings: &[(&str, HoldingKey, i64)]| {
+            let mut book = book_of(orders, holdings);
+            book.put_control(Control::default().after(&ControlChange::Strategy(strategy("a"), KillLevel::SquareOff), "a test", "", at(0)));
+            book
+        };
+        let shows = |net| broker_shows(&[(mis(), net)]);
+        let both = [("a", mis(), 0), ("b", mis(), 7)];
+        assert_eq!(stand(&killed(vec![], &[("a", mis(), 5), ("b", mis(), 7)]), &shows(12), at(0)), Flat::Held(1));
+        assert_eq!(stand(&killed(vec![sold(1)], &both), &shows(12), at(2)), Flat::NotProven, "the broker does not show it");
+        assert_eq!(stand(&killed(vec![sold(1)], &both), &shows(7), at(2)), Flat::Proven);
+        assert_eq!(stand(&killed(vec![sold(1), order(2).by("b").sent()], &both), &shows(7), at(2)), Flat::Proven, "others go on");
+        assert_eq!(stand(&killed(vec![sold(1), order(2).by("a").sent()], &both), &shows(7), at(2)), Flat::NotProven);
+        let sent = OrderRecord { source: Source::System, user: square_off::SENDER.into(), created_at: at(1), ..sold(1) };
+        assert!(has_closed(&killed(vec![sent.clone()], &both)) && !has_closed(&killed(vec![sold(1)], &both)));
+        assert!(!has_closed(&killed(vec![OrderRecord { created_at: at(-1), ..sent }], &both)), "that was another one");
+        let book = killed(vec![], &both);
+        assert_eq!(Whose::of(book.control(), trading_date(at(0))).to_string(), "a: ");
+        let account = Control { level: KillLevel::SquareOff, ..book.control().clone() };
+        assert_eq!(Whose::of(&account, trading_date(at(0))).to_string(), "");
     }
 
     #[test]

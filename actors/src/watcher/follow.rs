@@ -218,6 +218,7 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
                 | Tag::AtTarget
                 | Tag::Superseded
                 | Tag::SquareOffOver
+                | Tag::ExcessOver
                 | Tag::ExitTakenBack
         )
     );

@@ -8,7 +8,7 @@ use super::WatcherActor;
 use super::covers::{self, Turn};
 use super::square_off::{self, LeftOver};
 use crate::line::Phase;
-use crate::order::{InstrumentKey, OrderFact, OrderRecord, OrderType, Product, Side, Source, Status, Tag, trading_date};
+use crate::order::{InstrumentKey, MAX_LEGS, OrderFact, OrderRecord, OrderType, Product, Side, Source, Status, Tag, trading_date};
 use crate::persistence::{ControlChange, KillLevel, Level, Unit, alarm};
 use crate::risk::Market;
 use crate::supervision::Shell;
@@ -48,15 +48,13 @@ impl WatcherActor {
                 .collect()
         });
         self.post_facts(cancels.unwrap_or_default());
-        // What the broker refuses is asked for again, ever more slowly; each time leaves rows and pages.
-        let again = self.desk.settings.waits.cancel_again.saturating_mul(1 << self.core.squared_off_tries.min(4));
-        let again = chrono::Duration::from_std(again).unwrap_or(chrono::Duration::MAX);
-        let is_due = self.core.squared_off_at.is_none_or(|at| now.signed_duration_since(at) >= again);
         let is_live = self.desk.broker.capabilities().is_live;
         let (calendar, instruments, set_back) = (&self.line.calendar, &*self.line.instruments, self.line.clock_was_set_back());
         let takes_exits = |key: &InstrumentKey| Market::of(calendar, instruments, key, is_live, now, set_back).takes_exits();
         let wanted = self.line.view.read(&self.desk.client_id, |book| covers::wanted(book, instruments, &takes_exits, now));
-        let Turn { goes, uncovers } = self.core.covers.turn(wanted.unwrap_or_default(), is_due, now);
+        let (wanted, tries, first) = (wanted.unwrap_or_default(), &mut self.core.tries, self.desk.settings.waits.cancel_again);
+        tries.keep(&wanted);
+        let Turn { mut goes, uncovers } = self.core.covers.turn(wanted, &|one| tries.is_due(one, first, now), now);
         for (long, short) in uncovers {
             let text = format!("{} {} is sold although {}, which it covers, is not bought back yet", long.strategy, long.key, short.key);
             self.line.alarm(Some(&self.desk.client_id), alarm::EXIT_UNCOVERS, Level::Page, None, text);
@@ -64,11 +62,10 @@ impl WatcherActor {
         if goes.is_empty() {
             return;
         }
+        // What one signal has no room for goes with the next look.
+        goes.truncate(MAX_LEGS);
+        goes.iter().for_each(|one| self.core.tries.goes(one, now));
         square_off::send(&self.line, &self.desk, &goes, now);
-        if is_due {
-            self.core.squared_off_at = Some(now);
-            self.core.squared_off_tries = self.core.squared_off_tries.saturating_add(1);
-        }
     }
 
     /// Withdraws the exits of a square-off that is over and did not send them, and names those that the broker has: once each.

@@ -34,7 +34,9 @@ mod resend;
 mod search;
 mod settle;
 mod square_off;
+mod stuck;
 mod take_up;
+mod tries;
 mod unseen;
 mod untold;
 
@@ -159,8 +161,8 @@ struct Core {
     has_decided: bool,
     /// Whether people were told of the exits that ended in the last moments of the process before, or of the core before.
     has_told_last: bool,
-    squared_off_at: Option<DateTime<Utc>>,
-    squared_off_tries: u32,
+    /// How often a square-off has tried each position.
+    tries: tries::Tries,
     /// What a square-off holds back until the short that it covers is closed.
     covers: covers::Covers,
     /// When it was last looked for contracts that have expired.
@@ -310,8 +312,7 @@ impl WatcherActor {
         for event in events {
             if let Some((change, _)) = event.control.as_deref() {
                 if asks_square_off(change) {
-                    self.core.squared_off_at = None;
-                    self.core.squared_off_tries = 0;
+                    self.core.tries = tries::Tries::default();
                     (self.core.flat_told, self.core.not_flat_paged) = (false, false);
                 }
                 self.enforce_kill(now);

@@ -12,7 +12,7 @@ use super::covers::Wanted;
 use crate::engine::exit_leg;
 use crate::engine_signal::EngineSignal;
 use crate::line::{Desk, Line};
-use crate::order::{MAX_LEGS, OrderRecord, SignalId, Source, Status, trading_date};
+use crate::order::{OrderRecord, SignalId, Source, Status, trading_date};
 use crate::persistence::{Book, KillLevel, Level};
 
 /// Whom the orders of a square-off are from. No other order of the engine's has this name.
@@ -47,9 +47,9 @@ impl LeftOver {
     }
 }
 
-/// Sends the exits of these positions.
+/// Sends the exits of these positions: no more than one signal has room for.
 pub(super) fn send(line: &Arc<Line>, desk: &Arc<Desk>, goes: &[Wanted], now: DateTime<Utc>) {
-    let legs: Vec<_> = goes.iter().take(MAX_LEGS).map(|one| exit_leg(&one.strategy, &one.key, None)).collect();
+    let legs: Vec<_> = goes.iter().map(|one| exit_leg(&one.strategy, &one.key, None)).collect();
     line.alarm(
         Some(&desk.client_id),
         "ALARM_SQUARE_OFF",

@@ -74,7 +74,9 @@ pub(super) fn order_status(order: &OrderRecord) -> &'static str {
         (Status::Partial, _) => "open",
         (Status::SentToBroker, _) if order.broker_order_id.is_some() => "open",
         (Status::SentToBroker | Status::Created, _) => "pending",
-        (Status::Failed, Some(Tag::CancelledByUser | Tag::Superseded | Tag::AtTarget | Tag::SquareOffOver)) => "cancelled",
+        (Status::Failed, Some(Tag::CancelledByUser | Tag::Superseded | Tag::AtTarget | Tag::SquareOffOver | Tag::ExcessOver)) => {
+            "cancelled"
+        }
         // What never left was refused, whatever ended it.
         (Status::Failed, _) if order.sent_at.is_none() => "rejected",
         (

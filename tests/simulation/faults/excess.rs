@@ -1,11 +1,14 @@
-//! A position over its limit whose exit fails: it is tried again soon.
+//! A position over its limit whose exit fails is tried again soon; one that is within its limit again is not made smaller by an exit that
+//! waited.
 
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
-use ordergate_actors::order::Source;
+use ordergate_actors::order::{Source, Status};
 use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
 use ordergate_actors::ports::Clock;
 use ordergate_actors::risk::{LimitName, Override};
 
+use super::exit_rules::fired;
+use super::square_off_over::{monday, until_it_is};
 use crate::desk::{Desk, Setup, buy, sbin, scenario};
 use crate::world::client;
 
@@ -51,4 +54,32 @@ fn an_exit_of_the_excess_that_is_refused_is_tried_again_within_seconds() {
         assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (60, 60), "and no more");
         desk.at_rest().await;
     });
+}
+
+/// The limit is tighter for an hour after the close. Its exit waits for the next opening, and is not wanted any more by then.
+#[test]
+fn an_exit_of_an_excess_that_has_ended_is_withdrawn_and_sells_nothing_the_next_morning() {
+    for restarts in [false, true] {
+        scenario(monday(), async |desk| {
+            desk.ended(buy("a", 100)).await;
+            until_it_is(desk, "2026-11-16T17:00:00+05:30").await;
+            tighten(desk, 60).await;
+            desk.until("its exit waits", |desk| fired(desk).len() == 1).await;
+            desk.pass_secs(600).await;
+            assert_eq!((fired(desk)[0].status, fired(desk)[0].quantity()), (Status::Created, 40), "it is wanted, and the market is shut");
+            if restarts {
+                desk.kill_process();
+                until_it_is(desk, "2026-11-17T09:16:00+05:30").await;
+                desk.start_again();
+                desk.until_open().await;
+            }
+            until_it_is(desk, if restarts { "2026-11-17T09:17:00+05:30" } else { "2026-11-16T18:02:00+05:30" }).await;
+            assert_eq!(fired(desk)[0].status, Status::Failed, "{:?}", fired(desk));
+            assert!(desk.texts("ALARM_POSITION_OVER_LIMIT").iter().any(|text| text.contains("is withdrawn")));
+            assert!(!desk.has_alarm("ALARM_EXIT_FAILED"), "it was wanted so");
+            until_it_is(desk, "2026-11-17T09:20:00+05:30").await;
+            assert_eq!((desk.held("a", &sbin()), fired(desk).len(), desk.broker.started("place SBIN-EQ SELL")), (100, 1, 0));
+            desk.at_rest().await;
+        });
+    }
 }

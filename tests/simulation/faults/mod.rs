@@ -37,6 +37,7 @@ mod rules_off;
 mod silent_positions;
 mod square_off;
 mod square_off_over;
+mod square_off_turns;
 mod targets;
 mod untold_fills;
 mod waiting_changes;

@@ -15,12 +15,12 @@ use super::exit_rules::{fired, trade};
 use crate::desk::{Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
 use crate::world::client;
 
-fn at(text: &str) -> DateTime<Utc> {
+pub(super) fn at(text: &str) -> DateTime<Utc> {
     text.parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc()
 }
 
 /// A Monday of the calendar as it is, some minutes before the end; nothing looks often, because a night passes.
-fn monday() -> Setup {
+pub(super) fn monday() -> Setup {
     let calendar: fn() -> Arc<Calendar> =
         || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
     let mut setup = Setup { starts_at: at("2026-11-16T15:08:00+05:30"), calendar, ..Setup::polled() };
@@ -30,7 +30,7 @@ fn monday() -> Setup {
     setup
 }
 
-async fn until_it_is(desk: &Desk, text: &str) {
+pub(super) async fn until_it_is(desk: &Desk, text: &str) {
     desk.pass((at(text) - desk.clock_now()).to_std().unwrap()).await;
 }
 

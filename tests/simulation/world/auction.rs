@@ -20,7 +20,7 @@ windows = [
 source = "the simulation"
 "#;
 
-pub(super) fn with_an_auction() -> Arc<Calendar> {
+pub(crate) fn with_an_auction() -> Arc<Calendar> {
     static CALENDAR: OnceLock<Arc<Calendar>> = OnceLock::new();
     let read = || {
         let mut files = ordergate::calendar::files(None).unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Checked, Inputs};
 use crate::order::Tag;
-use crate::order::calendar::{Calendar, Facts, Missing, SessionPhase};
+use crate::order::calendar::{AuctionStep, Calendar, Facts, Missing, SessionPhase};
 use crate::order::{InstrumentKey, OrderRecord};
 use crate::ports::Instruments;
 
@@ -54,6 +54,19 @@ impl Market {
     #[must_use]
     pub fn keeps_back(&self, order: &OrderRecord) -> Option<String> {
         (!order.is_test() && !self.takes_exits()).then(|| format!("the market takes no orders: {}", self.phase))
+    }
+
+    /// Whether exits wait there for its opening, or lie in an auction until the match: nobody can close anything sooner.
+    #[must_use]
+    pub fn holds_exits(&self) -> bool {
+        self.is_held && !matches!(self.phase, SessionPhase::Unknown(_) | SessionPhase::Continuous { .. })
+    }
+
+    /// Whether an order that rests lies in the closing auction, and waits for its match.
+    #[must_use]
+    pub fn is_in_auction(&self) -> bool {
+        let is_held_by = |step: AuctionStep| step.takes_orders() || step == AuctionStep::Matching;
+        self.is_held && matches!(self.phase, SessionPhase::ClosingAuction { step, .. } if is_held_by(step))
     }
 
     /// Why an entry that was judged before may not go any more: the session ended while it waited for its turn.
