@@ -21,6 +21,7 @@ mod watched;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::trading_date;
 use ordergate_actors::persistence::{Level, Listener};
 use ordergate_actors::ports::Clock;
@@ -36,6 +37,7 @@ pub(crate) use surface::link;
 
 use crate::alerts::{Alerts, Waker};
 use crate::brokers::connection::Connection;
+use crate::calendar::CalendarError;
 use crate::clock::SystemClock;
 use crate::config::{Config, InstrumentSource};
 use crate::files::private_directory;
@@ -154,16 +156,23 @@ pub(crate) struct Alone {
     pub(crate) masters: Arc<Masters>,
     /// How newer ones are fetched; `None` for the sample.
     pub(crate) refresh: Option<Refresh>,
+    /// The hours of the markets; empty where its files cannot be read.
+    pub(crate) calendar: Arc<Calendar>,
+    /// Why they cannot be read, if they cannot.
+    pub(crate) no_calendar: Option<CalendarError>,
 }
 
 /// The broker of the first account and the stored instruments, without an engine.
 pub(crate) fn alone(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Alone> {
     let masters = Arc::new(in_force(config, clock.now())?);
     // A calendar that cannot be read keeps nobody from closing positions.
-    let calendar = crate::calendar::load(&config.calendar).map(Arc::new).unwrap_or_default();
+    let (calendar, no_calendar) = match crate::calendar::load(&config.calendar) {
+        Ok(calendar) => (Arc::new(calendar), None),
+        Err(error) => (Arc::default(), Some(error)),
+    };
     let Brokers { accounts, mut connections, .. } = brokers::open(config, &masters, clock, &calendar)?;
     let (account, broker) = accounts.into_iter().next().ok_or_else(|| anyhow!("there is no account"))?;
-    Ok(Alone { broker, connection: connections.remove(&account.client_id), masters, refresh: refresh(config)? })
+    Ok(Alone { broker, connection: connections.remove(&account.client_id), masters, refresh: refresh(config)?, calendar, no_calendar })
 }
 
 /// What can be traded at the start: the sample, or the newest masters that are stored.

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote,
-    OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow,
-    Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Glimpse, Modification, NoFunds, NoMargin,
+    NoQuote, OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent,
+    TradeRow, Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -46,6 +46,7 @@ struct State {
     positions_at: Option<Instant>,
     hidden: BTreeMap<BrokerOrderId, Instant>,
     foreign: Vec<Arc<BookRow>>,
+    unreadable: Vec<(CallKind, Unreadable)>,
     reached: Vec<Prepared>,
     orders: Vec<Arc<BookRow>>,
     trades: Vec<Arc<TradeRow>>,
@@ -111,6 +112,11 @@ impl<B: Broker> FaultyBroker<B> {
     /// A row that is in the order book from now on and that the broker behind knows nothing of.
     pub fn show_foreign(&self, row: BookRow) {
         self.state.lock().foreign.push(Arc::new(row));
+    }
+
+    /// A row that is in that book from now on and cannot be read.
+    pub fn show_unreadable(&self, book: CallKind, row: Unreadable) {
+        self.state.lock().unreadable.push((book, row));
     }
 
     /// How many calls of the kind there were since the plan began.
@@ -218,6 +224,7 @@ impl<B: Broker> FaultyBroker<B> {
             {
                 let mut state = state.lock();
                 shown(&mut state, &mut rows);
+                bad.extend(state.unreadable.iter().filter(|(book, _)| *book == kind).map(|(_, row)| row.clone()));
                 kept(&mut state).clone_from(&rows);
             }
             match fault {
@@ -230,6 +237,7 @@ impl<B: Broker> FaultyBroker<B> {
                         cause: "a drill".into(),
                         is_foreign: false,
                         unlisted: None,
+                        glimpse: Glimpse::default(),
                     }));
                 }
                 _ => {}

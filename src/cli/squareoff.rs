@@ -72,7 +72,7 @@ fn refused(words: &str) -> anyhow::Result<i32> {
 }
 
 async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn Clock>, log: &mut SquareOffLog) -> anyhow::Result<i32> {
-    let Alone { broker, connection, masters, mut refresh } = crate::app::alone(config, clock)?;
+    let Alone { broker, connection, masters, mut refresh, calendar, no_calendar } = crate::app::alone(config, clock)?;
     let account = config.accounts.first().ok_or_else(|| anyhow!("there is no account"))?;
     let budget = Budget::changed(broker.capabilities().budget, account.settings.budget).map_err(|cause| anyhow!("{client}: {cause}"))?;
     let pace = Pace {
@@ -81,8 +81,13 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
         reads: Duration::from_secs(120),
         attempts: account.settings.limits.square_off_tries,
     };
-    let mut work = SquareOff::new(&*broker, budget, &*masters, &**clock, pace);
+    let mut work = SquareOff::new(&*broker, budget, &*masters, &**clock, pace).by(calendar);
     let mut page = Page::new();
+    if let Some(error) = no_calendar {
+        page.line(format!(
+            "no hours of any market are known: {error}; exits are sent at once, and orders that lie in a closing auction are cancelled"
+        ));
+    }
     if let Some(refresh) = refresh.as_ref().filter(|_| masters.freshness(clock.now()) != Freshness::Fresh) {
         fetch(refresh, &masters, clock, &mut page).await;
     }
@@ -116,16 +121,16 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
             return Ok(EXIT_ATTENTION);
         }
     };
-    if plan.is_done() {
-        page.line(format!("{client}: no eligible positions, and no working orders, by the broker's books")).show()?;
-        return Ok(EXIT_OK);
-    }
     let words = plan.words();
     for line in &words {
         page.line(line);
     }
     if !plan.left_alone.is_empty() {
-        page.line(format!("left alone: {} delivery holdings", plan.left_alone.len()));
+        page.line(format!("left alone: {} delivery positions of today; shares of earlier days are not looked at", plan.left_alone.len()));
+    }
+    if plan.is_done() {
+        page.line(format!("{client}: no eligible positions, and no orders to cancel, by the broker's books")).show()?;
+        return Ok(EXIT_OK);
     }
     let due = refresh.as_ref().map(|refresh| master_day(clock.now(), refresh.from));
     let unfetched = due.map(|day| unfetched(&plan, &masters, day)).unwrap_or_default();
@@ -140,7 +145,7 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
         return Ok(EXIT_ATTENTION);
     }
     if !is_meant {
-        page.line("nothing was done; with --yes these orders are cancelled and these positions closed at the market").show()?;
+        page.line(if plan.can_act() { WITH_YES } else { NOTHING_TO_DO }).show()?;
         return Ok(EXIT_ATTENTION);
     }
     page.show()?;
@@ -163,6 +168,13 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     page.show()?;
     Ok(code)
 }
+
+/// What it would do.
+const WITH_YES: &str = "nothing was done; with --yes the orders that work are cancelled, but for those that stay, and the open positions \
+    are closed at the market, but for those that cannot be closed or are left alone";
+
+/// What it would not.
+const NOTHING_TO_DO: &str = "nothing was done, and with --yes nothing would be: none of this can be cancelled or closed from here now";
 
 /// Why it waits.
 const NOT_SHOWN_YET: &str = "what an engine sent just before it ended may not be in the broker's books yet";
@@ -219,5 +231,6 @@ fn unfetched(plan: &Plan, masters: &Masters, day: chrono::NaiveDate) -> BTreeSet
 
 fn missing(plan: &Plan) -> impl Iterator<Item = Exchange> {
     let lacking = plan.stuck.iter().filter(|(_, obstacle)| *obstacle == Obstacle::NotInMaster);
-    lacking.map(|(close, _)| close.holding.instrument.exchange)
+    let unread = plan.beside.iter().filter_map(|beside| beside.unlisted.as_ref()).map(|instrument| instrument.exchange);
+    lacking.map(|(close, _)| close.holding.instrument.exchange).chain(unread)
 }

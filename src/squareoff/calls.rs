@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use ordergate_actors::broker::{Decision, Lane};
 use ordergate_actors::order::{BrokerOrderId, Exchange, Instrument};
-use ordergate_actors::ports::{Aside, CallOutcome, NoQuote, PlaceOutcome, Prepared, Quote, RateWindow, Snapshot};
+use ordergate_actors::ports::{Aside, CallOutcome, NoQuote, PlaceOutcome, Prepared, Quote, RateWindow, Snapshot, Unreadable};
 use tokio::time::{Instant, sleep};
 
-use super::{Look, SquareOff, Tally};
+use super::{Beside, Look, SquareOff, Tally};
 
 /// The longest wait between two tries of a read.
 const SLOWEST: Duration = Duration::from_secs(8);
 /// Room in the budget is looked for so often while there is none.
 const LOOKS_FOR_ROOM: Duration = Duration::from_secs(1);
+
+/// Rows that could not be read, each with the name of its book.
+type Rest = Vec<(&'static str, Unreadable)>;
 
 impl SquareOff<'_> {
     /// Both books, each whole and believed; read again, ever more slowly, for as long as one proves nothing.
@@ -39,29 +42,35 @@ impl SquareOff<'_> {
         self.spend(Lane::Read, None).await;
         let asked = Instant::now();
         let positions = self.broker.positions().await;
-        let positions = self.whole("the positions", positions)?;
+        let (positions, mut rest) = self.whole("the positions", positions)?;
         let traded = if with_trades { self.traded().await? } else { BTreeSet::new() };
         self.spend(Lane::Read, None).await;
         let orders = self.broker.orders().await;
-        let orders = self.whole("the order book", orders)?;
-        Ok(Look { traded, orders, positions, asked, read: Instant::now() })
+        let (orders, unread) = self.whole("the order book", orders)?;
+        rest.extend(unread);
+        let unread = rest.iter().filter_map(|(_, row)| row.glimpse.broker_order_id.clone()).collect();
+        let beside = rest.iter().filter_map(|(book, row)| Beside::of(book, row)).collect();
+        Ok(Look { traded, orders, positions, beside, unread, asked, read: Instant::now() })
     }
 
     /// The orders that today's trades are of.
     async fn traded(&mut self) -> Result<BTreeSet<BrokerOrderId>, String> {
         self.spend(Lane::Read, None).await;
         let trades = self.broker.trades().await;
-        let trades = self.whole("the trade book", trades)?;
+        let (trades, _) = self.whole("the trade book", trades)?;
         Ok(trades.iter().map(|row| row.fill.broker_order_id.clone()).collect())
     }
 
-    /// The rows of a book that was read whole: a row that cannot be read may be a position.
-    fn whole<T>(&mut self, book: &str, read: Snapshot<T>) -> Result<Vec<T>, String> {
+    /// The rows of a book that was read whole, and beside them those of which it is known why they cannot be read: of another kind,
+    /// or in lots of a contract that no master has. Any other row that cannot be read may be a position that must be closed.
+    fn whole<T>(&mut self, book: &'static str, read: Snapshot<T>) -> Result<(Vec<T>, Rest), String> {
         match read {
-            Snapshot::Authoritative(rows, unreadable) => match unreadable.iter().find(|row| !row.is_foreign) {
-                None => Ok(rows),
-                Some(row) => Err(format!("a row of {book} cannot be read ({}): {}", row.cause, row.raw)),
-            },
+            Snapshot::Authoritative(rows, unreadable) => {
+                match unreadable.iter().find(|row| !row.is_foreign && row.glimpse.unlisted.is_none()) {
+                    None => Ok((rows, unreadable.into_iter().map(|row| (book, row)).collect())),
+                    Some(row) => Err(format!("a row of {book} cannot be read ({}): {}", row.cause, row.raw)),
+                }
+            }
             Snapshot::Unknown(cause) => Err(format!("{book} could not be read: {cause}")),
             Snapshot::RateLimited { window, text } => {
                 self.closes(window);

@@ -5,15 +5,18 @@
 //! call is in a log of its own, on disk, before it is made, and within the account's budget. A read that proves nothing is made
 //! again, ever more slowly. *Invariant:* no exit is sent for a position that an open order, or one in doubt, may be closing, and
 //! none for more than the broker holds for certain, whatever its books lack for a moment ([`Tally`]); no order is cancelled in
-//! an instrument whose position cannot be closed ([`Plan::stuck`]): it may be its stop; and before the broker must show what was sent
+//! an instrument whose position cannot be closed ([`Plan::stuck`]): it may be its stop; none that closes a position in a market
+//! that has nothing better for it now ([`Hours`]): what lies in the closing auction is the exit; and before the broker must show what was sent
 //! before this run, by an engine that was killed, say, no exit is sent and nothing is called flat.
 
 mod calls;
+mod hours;
 mod log;
 mod plan;
 mod run;
 mod tally;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +24,22 @@ use std::time::Duration;
 use ordergate_actors::broker::Meter;
 use ordergate_actors::exits::in_lots;
 use ordergate_actors::order::basket::COVER_FIRST;
-use ordergate_actors::order::{BrokerTag, CommandId, Instrument, OrderType, Price, Quantity, Side, Terms, Validity};
-use ordergate_actors::ports::{Broker, BrokerOrder, Budget, CallOutcome, Clock, Instruments, PlaceOutcome, Prepared, Quote, Session};
+use ordergate_actors::order::calendar::Calendar;
+use ordergate_actors::order::{
+    BookState, BrokerOrderId, BrokerTag, CommandId, Instrument, InstrumentKey, OrderType, Price, Quantity, Side, Terms, Validity,
+};
+use ordergate_actors::ports::{
+    BookRow, Broker, BrokerOrder, Budget, CallOutcome, Clock, Instruments, PlaceOutcome, PositionRow, Prepared, Quote, Session,
+};
+use ordergate_actors::risk::Market;
+use ordergate_actors::watcher::Other;
+use rust_decimal::Decimal;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+pub use hours::{Hours, in_auction};
 pub use log::SquareOffLog;
-pub use plan::{Close, Obstacle, Plan, plan};
+pub use plan::{Beside, Close, Kept, Obstacle, Plan, Stays, plan};
 use run::{Run, Tried, refused};
 pub use tally::{Look, Tally};
 
@@ -69,8 +81,11 @@ pub struct SquareOff<'a> {
     broker: &'a dyn Broker,
     instruments: &'a dyn Instruments,
     clock: &'a dyn Clock,
+    calendar: Arc<Calendar>,
     pace: Pace,
     meter: Meter,
+    /// Whether limits of others, each by its order and price, will trade in the auction in which they lie.
+    judged: BTreeMap<(BrokerOrderId, Option<Decimal>), bool>,
     /// When nothing else sent orders any more, as far as this machine knows.
     begun: Instant,
 }
@@ -80,7 +95,22 @@ impl<'a> SquareOff<'a> {
     #[must_use]
     pub fn new(broker: &'a dyn Broker, budget: Option<Budget>, instruments: &'a dyn Instruments, clock: &'a dyn Clock, pace: Pace) -> Self {
         let look = budget.map_or(pace.look, |budget| pace.look.max(evenly(&budget)));
-        Self { broker, instruments, clock, pace: Pace { look, ..pace }, meter: Meter::new(budget), begun: Instant::now() }
+        Self {
+            broker,
+            instruments,
+            clock,
+            calendar: Arc::default(),
+            pace: Pace { look, ..pace },
+            meter: Meter::new(budget),
+            judged: BTreeMap::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// By the hours of that calendar. Without one nothing is known of any, and every market takes exits.
+    #[must_use]
+    pub fn by(self, calendar: Arc<Calendar>) -> Self {
+        Self { calendar, ..self }
     }
 
     /// Waits for a proven session.
@@ -103,8 +133,10 @@ impl<'a> SquareOff<'a> {
     /// # Errors
     /// A book could not be read whole for so long.
     pub async fn look(&mut self) -> Result<Plan, String> {
-        let look = self.books(&mut Tally::new(self.broker.capabilities().visibility_bound)).await?;
-        Ok(self.planned(&look))
+        let mut tally = Tally::new(self.broker.capabilities().visibility_bound);
+        let look = self.books(&mut tally).await?;
+        self.judge(&look).await;
+        Ok(self.planned(&look, &tally))
     }
 
     /// How long the broker may still lack what was sent before: that nothing is there is believed of a later look only.
@@ -118,9 +150,44 @@ impl<'a> SquareOff<'a> {
         self.begun + self.broker.capabilities().visibility_bound
     }
 
-    /// The plan for these books, without what cannot be closed.
-    fn planned(&self, look: &Look) -> Plan {
-        plan(&look.orders, &look.positions).without_stuck(|close| self.obstacle(close))
+    /// The plan for these books, without what cannot be closed, and without the cancels of what closes a position better than
+    /// anything that could be sent now.
+    fn planned(&self, look: &Look, tally: &Tally) -> Plan {
+        let hours = |close: &Close| self.hours(&close.holding.instrument);
+        let least = |close: &Close| tally.least(&close.holding, close.net());
+        let open = Plan { beside: look.beside.clone(), ..plan(&look.orders, &look.positions) };
+        open.without_stuck(|close| self.obstacle(close)).within(hours, least, |row| tally.is_ours(row) || self.trades_in_auction(row))
+    }
+
+    fn hours(&self, instrument: &InstrumentKey) -> Hours {
+        let (now, is_live) = (self.clock.now(), self.broker.capabilities().is_live);
+        Hours::of(&Market::of(&self.calendar, self.instruments, instrument, is_live, now, None), now)
+    }
+
+    /// Whether an order of others will trade in the auction in which it lies. One of which that is not known stays: without a quote
+    /// nothing can be sent in its place either. A stop is taken by no auction.
+    fn trades_in_auction(&self, row: &BookRow) -> bool {
+        let judged = self.judged.get(&(row.broker_order_id.clone(), row.price));
+        judged.copied().unwrap_or_else(|| !Other { row, units: 0 }.is_stop())
+    }
+
+    /// Asks for a quote for each limit that lies in an auction: somebody's target far away closes nothing there.
+    async fn judge(&mut self, look: &Look) {
+        let closes = |row: &BookRow| {
+            let holds =
+                |position: &PositionRow| position.holding == tally::holding(row) && Side::of_net(position.net) == Some(row.side.opposite());
+            row.state == BookState::Open && row.price.is_some() && look.positions.iter().any(holds)
+        };
+        for row in look.orders.iter().filter(|row| closes(row)) {
+            let key = (row.broker_order_id.clone(), row.price);
+            if self.judged.contains_key(&key) || !matches!(self.hours(&row.instrument), Hours::Auction { .. }) {
+                continue;
+            }
+            let Some(instrument) = self.instruments.find(&row.instrument) else { continue };
+            if let Some(quote) = self.call_quote(&instrument).await {
+                self.judged.insert(key, Other { row, units: plan::left(row) }.trades_at_once(Some(&quote)));
+            }
+        }
     }
 
     /// Why no exit could be sent for it, if none could: seen by an order that is prepared and goes nowhere. It has a price, because
@@ -130,7 +197,13 @@ impl<'a> SquareOff<'a> {
         let quantity = Quantity::new(close.units.min(largest(&instrument)))?;
         let price = Some(instrument.tick);
         let order = self.exit(&instrument, close, quantity, (OrderType::Limit, price), 0);
-        order.and_then(|order| self.prepared(order, None)).err().map(Obstacle::Refused)
+        if let Err(words) = order.and_then(|order| self.prepared(order, None)) {
+            return Some(Obstacle::Refused(words));
+        }
+        match self.hours(&close.holding.instrument) {
+            Hours::Shut { phase } => Some(Obstacle::Shut(phase)),
+            Hours::Trades | Hours::Auction { .. } | Hours::Waits { .. } => None,
+        }
     }
 
     /// Closes everything.
@@ -156,11 +229,13 @@ impl<'a> SquareOff<'a> {
             };
             run.tally.see(&look, self.clock.now());
             run.learn(&look);
-            let seen = self.planned(&look);
+            self.judge(&look).await;
+            let seen = self.planned(&look, &run.tally);
+            run.rests(&seen, self.clock.now());
             let shows_all = look.asked >= self.shows_all_from();
             if shows_all && seen.is_done() && run.tally.is_settled() {
-                let is_nothing = run.sent == 0 && run.cancelled.is_empty();
-                log.write(json!({ "event": "FLAT", "exits": run.sent, "left_alone": seen.left_alone.len() }))?;
+                let is_nothing = run.sent == 0 && run.cancelled.is_empty() && run.rests_until.is_none();
+                log.write(json!({ "event": "FLAT", "exits": run.sent, "left_alone": seen.left_alone.len(), "kept": seen.kept.len() }))?;
                 return Ok(if is_nothing { End::Nothing } else { End::Flat });
             }
             if Instant::now() >= run.give_up || (shows_all && self.is_worn_out(&seen, &run)) {
@@ -170,7 +245,7 @@ impl<'a> SquareOff<'a> {
             }
             self.cancel(&seen, &mut run, log).await?;
             // An exit that was sent before may not be shown yet: a second one would open what it closes.
-            for close in seen.closes.iter().filter(|_| shows_all) {
+            for close in seen.closes.iter().filter(|close| shows_all && seen.takes_exits(close)) {
                 if !self.waits_for_its_short(close, &seen, &mut run, log)? {
                     self.close(close, &seen, &look, &mut run, log).await?;
                 }
@@ -184,7 +259,8 @@ impl<'a> SquareOff<'a> {
         let is_tried = |close: &Close| {
             run.tried(close).is_some_and(|tried| tried.times >= self.pace.attempts && tried.last.elapsed() >= self.pace.patience)
         };
-        seen.cancels.is_empty() && run.tally.is_settled() && seen.closes.iter().all(is_tried)
+        let rests = run.rests_until.is_some_and(|until| Instant::now() < until);
+        !rests && seen.cancels.is_empty() && run.tally.is_settled() && seen.closes.iter().all(is_tried)
     }
 
     /// Asks for what works to be cancelled. An exit of this run first has its time to fill.
@@ -225,10 +301,12 @@ impl<'a> SquareOff<'a> {
 
     /// Sends the exits of one position, in slices that the exchange takes, if nothing else may be closing it.
     async fn close(&mut self, close: &Close, seen: &Plan, look: &Look, run: &mut Run, log: &mut SquareOffLog) -> io::Result<()> {
-        let mut left = run.tally.least(&close.holding, close.net());
+        let lying = seen.lying(close);
+        let lies = lying.iter().map(|row| plan::left(row)).fold(0, i64::saturating_add);
+        let mut left = run.tally.least(&close.holding, close.net()).saturating_sub(lies).max(0);
         let tried = run.tried(close);
         let may_try = tried.is_none_or(|tried| tried.times < self.pace.attempts && tried.last.elapsed() >= self.pace.patience);
-        if left == 0 || !may_try || seen.is_open_in(close) || run.tally.awaits(&close.holding) {
+        if left == 0 || !may_try || seen.is_open_in(close) || run.tally.awaits(&close.holding, &lying) {
             return Ok(());
         }
         let number = tried.map_or(0, |tried| tried.times).saturating_add(1);
@@ -285,6 +363,8 @@ impl<'a> SquareOff<'a> {
     async fn prepare(&mut self, instrument: &Arc<Instrument>, close: &Close, quantity: Quantity, number: u64) -> Result<Prepared, String> {
         let takes_market_orders = self.broker.capabilities().takes_market_orders;
         let quote = if takes_market_orders { None } else { self.call_quote(instrument).await };
+        let lies = matches!(self.hours(&instrument.key), Hours::Auction { .. });
+        let quote = quote.map(|quote| if lies { in_auction(quote, close.side) } else { quote });
         let order = self.exit(instrument, close, quantity, (OrderType::Market, None), number)?;
         self.prepared(order, quote.as_ref())
     }

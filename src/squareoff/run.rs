@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ordergate_actors::exits::most_after;
 use ordergate_actors::order::{BookState, BrokerOrderId, HoldingKey};
 use tokio::time::Instant;
 
-use super::{Close, Look, Tally, tally};
+use super::{Close, Hours, Look, Plan, Tally, tally};
 
 /// What one run has done and seen.
 #[derive(Debug)]
@@ -25,6 +26,10 @@ pub(super) struct Run {
     pub(super) most: BTreeMap<HoldingKey, i64>,
     /// Exits that were sent.
     pub(super) sent: u64,
+    /// How long the broker's books may lack what has happened.
+    bound: Duration,
+    /// Until when what lies in an auction, or waits for its market, is awaited; `None` if nothing ever was.
+    pub(super) rests_until: Option<Instant>,
     /// How long one try may take.
     pub(super) each: Duration,
     /// When it ends, flat or not; later for everything that is sent.
@@ -50,6 +55,8 @@ impl Run {
             uncovered: BTreeSet::new(),
             most: BTreeMap::new(),
             sent: 0,
+            bound,
+            rests_until: None,
             each,
             give_up,
         }
@@ -59,6 +66,25 @@ impl Run {
     pub(super) fn learn(&mut self, look: &Look) {
         for row in look.orders.iter().filter(|row| row.state == BookState::Rejected && self.tally.is_ours(row)) {
             refused(&mut self.most, tally::holding(row), row.reason.as_deref().unwrap_or_default(), row.quantity);
+        }
+    }
+
+    /// What lies in an auction has until its end, and a position waits until its market takes an exit; then the books have a while to
+    /// show it. What was tried before a market stood still says nothing of what it takes afterwards.
+    pub(super) fn rests(&mut self, seen: &Plan, now: DateTime<Utc>) {
+        for close in &seen.closes {
+            let until = match seen.hours.get(&close.holding) {
+                Some(Hours::Waits { until, .. }) => {
+                    self.tried.remove(&close.holding);
+                    *until
+                }
+                Some(Hours::Auction { until, .. }) if !seen.lying(close).is_empty() => *until,
+                _ => continue,
+            };
+            let wait = until.signed_duration_since(now).to_std().unwrap_or_default();
+            let rests_until = Instant::now() + wait + self.bound;
+            self.rests_until = self.rests_until.max(Some(rests_until));
+            self.give_up = self.give_up.max(rests_until + self.each);
         }
     }
 

@@ -14,6 +14,8 @@ use ordergate_actors::order::{BookState, BrokerOrderId, BrokerTag, HoldingKey, S
 use ordergate_actors::ports::{BookRow, PositionRow};
 use tokio::time::Instant;
 
+use super::Beside;
+
 /// The books, the positions asked for before the orders.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -23,6 +25,10 @@ pub struct Look {
     pub orders: Vec<Arc<BookRow>>,
     /// Its positions.
     pub positions: Vec<PositionRow>,
+    /// What is open and could not be read whole.
+    pub beside: Vec<Beside>,
+    /// The orders of rows that could not be read whole: the book has them.
+    pub unread: BTreeSet<BrokerOrderId>,
     /// When the positions were asked for.
     pub asked: Instant,
     /// When the orders were there: what they show as filled had filled by then.
@@ -104,13 +110,15 @@ impl Tally {
 
     /// What a book of the look has not and must have.
     fn lack(&self, look: &Look) -> Option<String> {
-        let orders: BTreeSet<&BrokerOrderId> = look.orders.iter().map(|row| &row.broker_order_id).collect();
+        let orders: BTreeSet<&BrokerOrderId> = look.orders.iter().map(|row| &row.broker_order_id).chain(&look.unread).collect();
         let positions: BTreeSet<&HoldingKey> = look.positions.iter().map(|row| &row.holding).collect();
+        // One that was closed and is open again, of a contract that no master has.
+        let is_beside = |of: &HoldingKey| look.beside.iter().any(|beside| beside.unlisted.as_ref() == Some(&of.instrument));
         let order = |id: &BrokerOrderId, why| format!("the order book lacks order {id}, {why}: it is not whole");
         let had = self.filled.keys().find(|id| !orders.contains(id)).map(|id| order(id, "which it had"));
         let traded = || look.traded.iter().find(|id| !orders.contains(id)).map(|id| order(id, "which has traded"));
         let held = || {
-            let lost = self.positions.iter().find(|holding| !positions.contains(holding));
+            let lost = self.positions.iter().find(|holding| !positions.contains(holding) && !is_beside(holding));
             lost.map(|holding| format!("the positions lack {holding}, which they had: they are not whole"))
         };
         had.or_else(traded).or_else(held)
@@ -169,10 +177,10 @@ impl Tally {
         self.sent.iter().find(|sent| sent.is(row)).map(|sent| sent.at)
     }
 
-    /// Whether an order that this run sent for the position has not been shown to have ended.
+    /// Whether an order that this run sent for the position, other than these, has not been shown to have ended.
     #[must_use]
-    pub fn awaits(&self, holding: &HoldingKey) -> bool {
-        self.sent.iter().any(|sent| sent.holding == *holding)
+    pub fn awaits(&self, holding: &HoldingKey, lying: &[&BookRow]) -> bool {
+        self.sent.iter().any(|sent| sent.holding == *holding && !lying.iter().any(|row| sent.is(row)))
     }
 
     /// The units that are there for certain, of a position that the broker shows as `net`.
@@ -229,7 +237,8 @@ mod tests {
 
     fn look(begun: Instant, second: u64, orders: Vec<Arc<BookRow>>) -> Look {
         let asked = begun + Duration::from_secs(second);
-        Look { traded: BTreeSet::new(), orders, positions: Vec::new(), asked, read: asked + Duration::from_millis(100) }
+        let (traded, unread) = (BTreeSet::new(), BTreeSet::new());
+        Look { traded, orders, positions: Vec::new(), beside: Vec::new(), unread, asked, read: asked + Duration::from_millis(100) }
     }
 
     fn tag() -> BrokerTag {
@@ -332,20 +341,23 @@ mod tests {
         };
         let mut known = sent(Some("9"));
         known.see(&look(begun, 500, vec![]), morning());
-        assert!(known.awaits(&key()) && known.words().any(|words| words.contains("SQ0000000000001 (9)")), "it has a number, and must show");
+        assert!(
+            known.awaits(&key(), &[]) && known.words().any(|words| words.contains("SQ0000000000001 (9)")),
+            "it has a number, and must show"
+        );
         known.see(&look(begun, 501, vec![ours(BookState::Open)]), morning());
-        assert!(known.awaits(&key()) && known.sent_at(&ours(BookState::Open)) == Some(begun));
+        assert!(known.awaits(&key(), &[]) && known.sent_at(&ours(BookState::Open)) == Some(begun));
         known.see(&look(begun, 502, vec![ours(BookState::Rejected)]), morning());
-        assert!(!known.awaits(&key()));
+        assert!(!known.awaits(&key(), &[]));
         let mut unknown = sent(None);
         unknown.see(&look(begun, 29, vec![]), morning());
-        assert!(unknown.awaits(&key()), "it may still show");
+        assert!(unknown.awaits(&key(), &[]), "it may still show");
         unknown.see(&look(begun, 30, vec![]), morning());
-        assert!(!unknown.awaits(&key()), "it never arrived");
+        assert!(!unknown.awaits(&key(), &[]), "it never arrived");
         let mut found = sent(None);
         found.see(&look(begun, 1, vec![ours(BookState::Open)]), morning());
         found.see(&look(begun, 60, vec![]), morning());
-        assert!(found.awaits(&key()), "it has been there");
+        assert!(found.awaits(&key(), &[]), "it has been there");
     }
 
     /// What happens at a broker: a closing order of somebody fills by and by, and positions show it so much later.

@@ -1,17 +1,21 @@
+mod auction;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use ordergate_actors::order::{
     BookState, BrokerTag, ClientId, CommandId, Exchange, Instrument, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
 };
-use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, RateWindow, Snapshot};
+use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Glimpse, Instruments, PlaceOutcome, RateWindow, Snapshot, Unlisted, Unreadable};
 use ordergate_actors::testkit::{TokioClock, book_row, morning};
 
 use super::*;
 use crate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::instruments::{InstrumentTable, sample};
-use crate::simulator::market::SyntheticMarket;
+use crate::simulator::market::{Market, SyntheticMarket};
 
 const PACE: Pace = Pace { look: Duration::from_secs(1), patience: Duration::from_secs(5), reads: Duration::from_secs(60), attempts: 3 };
 
@@ -20,19 +24,24 @@ struct Bench {
     table: Arc<InstrumentTable>,
     clock: Arc<TokioClock>,
     budget: Option<Budget>,
+    calendar: Arc<Calendar>,
     directory: tempfile::TempDir,
 }
 
 impl Bench {
     fn new() -> Self {
+        let listed = sample(ordergate_actors::order::trading_date(morning())).unwrap();
+        let market = Arc::new(SyntheticMarket::new(1, listed.iter()));
+        Self::at(morning(), market)
+    }
+
+    fn at(start: DateTime<Utc>, market: Arc<dyn Market>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = TokioClock::from(morning());
-        let table = Arc::new(InstrumentTable::new(sample(ordergate_actors::order::trading_date(morning())).unwrap()));
-        let listed: Vec<_> = table.iter().collect();
-        let market = Arc::new(SyntheticMarket::new(1, listed.iter().map(AsRef::as_ref)));
+        let clock = TokioClock::from(start);
+        let table = Arc::new(InstrumentTable::new(sample(ordergate_actors::order::trading_date(start)).unwrap()));
         let paper =
             PaperBroker::open(&PaperSettings::new(directory.path()), Arc::clone(&table) as _, market, Arc::clone(&clock) as _).unwrap();
-        Self { broker: FaultyBroker::new(paper, FaultPlan::default()), table, clock, budget: None, directory }
+        Self { broker: FaultyBroker::new(paper, FaultPlan::default()), table, clock, budget: None, calendar: Arc::default(), directory }
     }
 
     /// At the market; or resting, three percent away from it.
@@ -90,7 +99,8 @@ impl Bench {
         let mut log =
             SquareOffLog::open(self.directory.path(), ClientId::parse("PAPER1").unwrap(), Arc::clone(&self.clock) as Arc<dyn Clock>)
                 .unwrap();
-        SquareOff::new(&self.broker, self.budget, &*self.table, &*self.clock, pace).run(&mut log).await.unwrap()
+        let work = SquareOff::new(&self.broker, self.budget, &*self.table, &*self.clock, pace);
+        work.by(Arc::clone(&self.calendar)).run(&mut log).await.unwrap()
     }
 
     fn log(&self) -> Vec<serde_json::Value> {
@@ -117,6 +127,63 @@ async fn everything_is_cancelled_and_closed_shorts_first_and_delivery_stays() {
     assert_eq!(events, ["CANCEL", "CANCEL_ANSWER", "EXIT", "EXIT_ANSWER", "EXIT", "EXIT_ANSWER", "FLAT"]);
     let requests: Vec<String> = bench.log().iter().filter(|line| line["event"] == "EXIT").map(|line| line["request"].to_string()).collect();
     assert!(requests[0].contains("INFY-EQ") && requests[1].contains("SBIN-EQ"), "{requests:?}");
+}
+
+/// Holdings stay, and so does what may be their stop.
+#[tokio::test(start_paused = true)]
+async fn a_sale_for_delivery_is_not_cancelled() {
+    let bench = Bench::new();
+    bench.place("RELIANCE-EQ", Side::Buy, 2, Product::Cnc, false).await;
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.show_foreign(BookRow {
+        side: Side::Sell,
+        product: Product::Cnc,
+        instrument: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"),
+        ..book_row("STOP1")
+    });
+    assert_eq!((bench.run().await, bench.broker.calls(CallKind::Cancel)), (End::Flat, 0));
+    let plan = SquareOff::new(&bench.broker, None, &*bench.table, &*bench.clock, PACE).look().await.unwrap();
+    assert!(plan.is_done() && plan.words().iter().any(|line| line.contains("STOP1") && line.contains("stop of a delivery")), "{plan:?}");
+}
+
+fn unreadable(words: &str, is_foreign: bool, is_open: Option<bool>, unlisted: Option<InstrumentKey>) -> Unreadable {
+    let glimpse = Glimpse { words: words.to_owned(), broker_order_id: None, is_open, unlisted: unlisted.clone() };
+    let unlisted = unlisted.map(|instrument| Unlisted { instrument, result: ordergate_actors::order::Amount::ZERO });
+    Unreadable { raw: words.to_owned(), cause: "a drill".to_owned(), is_foreign, unlisted, glimpse }
+}
+
+/// A cover order of the app, a contract of another exchange: it is no exit's, and it is not flat.
+#[tokio::test(start_paused = true)]
+async fn what_is_open_in_a_product_that_is_not_known_here_is_named_and_not_called_flat() {
+    for (book, is_open) in [(CallKind::Positions, Some(true)), (CallKind::Positions, None), (CallKind::Orders, Some(true))] {
+        let bench = Bench::new();
+        bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+        bench.broker.show_unreadable(book, unreadable("prd=H netqty=-65", true, is_open, None));
+        let plan = SquareOff::new(&bench.broker, None, &*bench.table, &*bench.clock, PACE).look().await.unwrap();
+        assert!(plan.words().iter().any(|line| line.contains("prd=H netqty=-65")), "{:?}", plan.words());
+        let end = bench.run().await;
+        assert!(matches!(&end, End::NotFlat(left) if left.len() == 1 && left[0].contains("prd=H netqty=-65")), "{book:?} {end:?}");
+        assert_eq!(bench.nets().await, [], "the rest is closed");
+    }
+    let bench = Bench::new();
+    bench.broker.show_unreadable(CallKind::Positions, unreadable("prd=H netqty=0", true, Some(false), None));
+    assert_eq!(bench.run().await, End::Nothing, "it is closed");
+}
+
+/// Its quantities are told in lots, and no master has it: it is named, and the rest is closed.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_no_master_has_keeps_nothing_else_open() {
+    let gold = InstrumentKey::new(Exchange::Mcx, "GOLD04DEC26");
+    for book in [CallKind::Positions, CallKind::Orders] {
+        let bench = Bench::new();
+        bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+        bench.broker.show_unreadable(book, unreadable("tsym=GOLD04DEC26 netqty=1", false, Some(true), Some(gold.clone())));
+        let begun = Instant::now();
+        let end = bench.run().await;
+        assert!(matches!(&end, End::NotFlat(left) if left.len() == 1 && left[0].contains("GOLD04DEC26")), "{book:?} {end:?}");
+        assert!(begun.elapsed() < PACE.reads, "it was not read again and again");
+        assert_eq!(bench.nets().await, []);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -270,6 +270,22 @@ pub struct Unreadable {
     /// Nothing but the size of a lot is missing. If nothing of ours is in that instrument, the rest of the book is whole.
     #[serde(skip)]
     pub unlisted: Option<Unlisted>,
+    /// What it tells all the same.
+    #[serde(skip)]
+    pub glimpse: Glimpse,
+}
+
+/// What a row that could not be read tells all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Glimpse {
+    /// What it is of, for people: contract, product, quantity, state.
+    pub words: String,
+    /// The number of its order, where it is one's.
+    pub broker_order_id: Option<BrokerOrderId>,
+    /// Whether something is open: a position that is not zero, an order that works. `None`: it does not tell.
+    pub is_open: Option<bool>,
+    /// The contract, where nothing but the size of its lot is missing, whosever the row is.
+    pub unlisted: Option<InstrumentKey>,
 }
 
 /// A row whose quantities are told in lots of an instrument that no master has: how many units they are is not known.

@@ -9,9 +9,9 @@ mod spelling;
 mod store;
 
 pub use broker::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Carried, DeliveryRow, Funds, Modification, NoFunds, NoMargin,
-    NoQuote, OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, RateWindow, Refusal, Session, Snapshot, StreamEvent,
-    TradeRow, Unlisted, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Carried, DeliveryRow, Funds, Glimpse, Modification, NoFunds,
+    NoMargin, NoQuote, OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, RateWindow, Refusal, Session, Snapshot,
+    StreamEvent, TradeRow, Unlisted, Unreadable,
 };
 pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids, Jump};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
 use ordergate_actors::order::{Amount, BookState, Exchange, InstrumentKey, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
-use ordergate_actors::ports::{BookRow, Snapshot, Unlisted, Unreadable};
+use ordergate_actors::ports::{BookRow, Glimpse, Snapshot, Unlisted, Unreadable};
 use ordergate_actors::testkit::book_row;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
@@ -102,6 +102,7 @@ fn an_unreadable_row_is_quarantined_and_stops_nothing_else() {
                 cause: "qty is no number".into(),
                 is_foreign: false,
                 unlisted: None,
+                glimpse: Glimpse::default(),
             };
             Snapshot::Authoritative(rows, vec![bad])
         });
@@ -188,7 +189,13 @@ fn a_number_that_no_book_shows_is_in_doubt_and_for_a_person() {
 fn a_foreign_row_that_cannot_be_read_stops_nothing() {
     scenario(Setup::polled(), async |desk| {
         rewrite(desk, |rows| {
-            let row = Unreadable { raw: "prd=H".into(), cause: "prd \"H\" is not a product".into(), is_foreign: true, unlisted: None };
+            let row = Unreadable {
+                raw: "prd=H".into(),
+                cause: "prd \"H\" is not a product".into(),
+                is_foreign: true,
+                unlisted: None,
+                glimpse: Glimpse::default(),
+            };
             Snapshot::Authoritative(rows, vec![row])
         });
         desk.start_again();
@@ -209,7 +216,13 @@ fn a_row_of_which_only_the_lot_is_missing_stops_what_is_in_its_instrument() {
         let told_of = |instrument: InstrumentKey| {
             move |rows| {
                 let unlisted = Some(Unlisted { instrument: instrument.clone(), result: Amount::ZERO });
-                let row = Unreadable { raw: "GOLD".into(), cause: "its lot is not known".into(), is_foreign: false, unlisted };
+                let row = Unreadable {
+                    raw: "GOLD".into(),
+                    cause: "its lot is not known".into(),
+                    is_foreign: false,
+                    unlisted,
+                    glimpse: Glimpse::default(),
+                };
                 Snapshot::Authoritative(rows, vec![row])
             }
         };
@@ -236,7 +249,13 @@ fn a_loss_in_what_no_master_lists_ends_the_day() {
         *desk.broker.rewrite_positions.lock() = Some(Rewritten(Box::new(|rows| {
             let instrument = InstrumentKey::new(Exchange::Mcx, "GOLD05FEB27");
             let unlisted = Some(Unlisted { instrument, result: rupees(-2_000_000) });
-            let row = Unreadable { raw: "GOLD".into(), cause: "its lot is not known".into(), is_foreign: false, unlisted };
+            let row = Unreadable {
+                raw: "GOLD".into(),
+                cause: "its lot is not known".into(),
+                is_foreign: false,
+                unlisted,
+                glimpse: Glimpse::default(),
+            };
             Snapshot::Authoritative(rows, vec![row])
         })));
         desk.until_alarm("ALARM_RISK_BREACH").await;

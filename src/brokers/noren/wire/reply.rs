@@ -5,17 +5,22 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::ports::{Snapshot, Unreadable};
+use ordergate_actors::order::BookState;
+use ordergate_actors::ports::{Glimpse, Snapshot, Unreadable};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::class::ErrorClass;
+use super::order_row::order_number;
 use super::redact;
 use super::scalar::{FieldError, Fields};
+use super::status;
 use super::time;
 
 const SHOWN: usize = 160;
+/// What tells people which position or order a row is of.
+const GLIMPSED: [&str; 8] = ["norenordno", "exch", "tsym", "prd", "netqty", "trantype", "qty", "status"];
 
 /// A clear `Not_Ok`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,7 +245,25 @@ pub(super) fn unreadable(fields: &Fields, error: &FieldError) -> Unreadable {
         FieldError::Unlisted(unlisted) if !is_tagged => Some(unlisted.clone()),
         _ => None,
     };
-    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign: is_of_another_kind && !is_tagged, unlisted }
+    let is_foreign = is_of_another_kind && !is_tagged;
+    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign, unlisted, glimpse: glimpse(fields, error) }
+}
+
+/// What the row of a position or of an order tells, whatever else of it cannot be read.
+fn glimpse(fields: &Fields, error: &FieldError) -> Glimpse {
+    let told = GLIMPSED.iter().filter_map(|name| fields.text(name).map(|value| format!("{name}={value}")));
+    let words = redact::snippet(&told.collect::<Vec<_>>().join(" "), SHOWN);
+    let works = || fields.text("status").map(|status| status::read(&status, None, None).state == BookState::Open);
+    let is_open = match fields.integer("netqty") {
+        Ok(Some(net)) => Some(net != 0),
+        Ok(None) => works(),
+        Err(_) => None,
+    };
+    let unlisted = match error {
+        FieldError::Unlisted(of) => Some(of.instrument.clone()),
+        _ => None,
+    };
+    Glimpse { words, broker_order_id: order_number(fields).ok(), is_open, unlisted }
 }
 
 /// Whether remarks begin like the tag of an order that ordergate sent.
@@ -256,6 +279,7 @@ pub(super) fn row(text: &str) -> Result<Fields, Unreadable> {
         cause: "the row is no object".to_owned(),
         is_foreign: false,
         unlisted: None,
+        glimpse: Glimpse::default(),
     })
 }
 

@@ -282,3 +282,25 @@ fn a_whole_book_becomes_a_snapshot() {
     let snapshot = ListReply::read(200, body.as_bytes()).into_snapshot(|row| order_row::read(row, read_at()));
     assert!(matches!(snapshot, ordergate_actors::ports::Snapshot::Authoritative(rows, bad) if rows.len() == 2 && bad.is_empty()));
 }
+
+/// A cover order and its position cannot be read, and tell all the same whether something is open.
+#[test]
+fn a_row_of_another_kind_tells_whether_it_is_open() {
+    let told = |json: String, is_order: bool| {
+        let body = format!("[{json}]");
+        let reply = ListReply::read(200, body.as_bytes());
+        let read = |row: &Fields| if is_order { order_row::read(row, read_at()).map(drop) } else { position_row::read(row).map(drop) };
+        let ordergate_actors::ports::Snapshot::Authoritative(good, mut bad) = reply.into_snapshot(read) else { panic!("no snapshot") };
+        assert!(good.is_empty() && bad.len() == 1 && bad[0].is_foreign, "{bad:?}");
+        bad.remove(0).glimpse
+    };
+    let position =
+        |net: &str| told(format!(r#"{{"stat":"Ok","exch":"NFO","tsym":"NIFTY24NOV26C25700","prd":"H",{net}"rpnl":"0"}}"#), false);
+    let open = position(r#""netqty":"-65","#);
+    assert_eq!((open.is_open, open.words.as_str()), (Some(true), "exch=NFO tsym=NIFTY24NOV26C25700 prd=H netqty=-65"));
+    assert_eq!(position(r#""netqty":"0","#).is_open, Some(false));
+    let order = |status: &str| told(with(&with(BHEL, "prd", Some("\"H\"")), "status", Some(&format!("\"{status}\""))), true);
+    let works = order("TRIGGER_PENDING");
+    assert_eq!((works.is_open, works.broker_order_id), (Some(true), BrokerOrderId::parse("22061400291198").ok()));
+    assert_eq!((order("COMPLETE").is_open, order("CANCELED").is_open), (Some(false), Some(false)));
+}
