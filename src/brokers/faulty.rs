@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Glimpse, Modification, NoFunds, NoMargin,
-    NoQuote, OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent,
-    TradeRow, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote,
+    OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -237,7 +237,7 @@ impl<B: Broker> FaultyBroker<B> {
                         cause: "a drill".into(),
                         is_foreign: false,
                         unlisted: None,
-                        glimpse: Glimpse::default(),
+                        glimpse: Box::default(),
                     }));
                 }
                 _ => {}

@@ -349,7 +349,10 @@ mod tests {
     fn a_row_that_cannot_be_read_is_open_unless_it_says_that_it_is_not() {
         let of = |is_open, words: &str| {
             let glimpse = Glimpse { words: words.to_owned(), is_open, ..Glimpse::default() };
-            Beside::of("the positions", &Unreadable { raw: "RAW".into(), cause: "why".into(), is_foreign: true, unlisted: None, glimpse })
+            Beside::of(
+                "the positions",
+                &Unreadable { raw: "RAW".into(), cause: "why".into(), is_foreign: true, unlisted: None, glimpse: Box::new(glimpse) },
+            )
         };
         assert_eq!(of(Some(false), "prd=H"), None);
         assert!(of(Some(true), "prd=H").is_some_and(|beside| beside.words.contains("prd=H (why)")));

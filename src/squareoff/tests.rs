@@ -149,7 +149,7 @@ async fn a_sale_for_delivery_is_not_cancelled() {
 fn unreadable(words: &str, is_foreign: bool, is_open: Option<bool>, unlisted: Option<InstrumentKey>) -> Unreadable {
     let glimpse = Glimpse { words: words.to_owned(), broker_order_id: None, is_open, unlisted: unlisted.clone() };
     let unlisted = unlisted.map(|instrument| Unlisted { instrument, result: ordergate_actors::order::Amount::ZERO });
-    Unreadable { raw: words.to_owned(), cause: "a drill".to_owned(), is_foreign, unlisted, glimpse }
+    Unreadable { raw: words.to_owned(), cause: "a drill".to_owned(), is_foreign, unlisted, glimpse: Box::new(glimpse) }
 }
 
 /// A cover order of the app, a contract of another exchange: it is no exit's, and it is not flat.

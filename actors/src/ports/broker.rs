@@ -272,7 +272,7 @@ pub struct Unreadable {
     pub unlisted: Option<Unlisted>,
     /// What it tells all the same.
     #[serde(skip)]
-    pub glimpse: Glimpse,
+    pub glimpse: Box<Glimpse>,
 }
 
 /// What a row that could not be read tells all the same.

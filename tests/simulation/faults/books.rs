@@ -6,7 +6,7 @@ use std::time::Duration;
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
 use ordergate_actors::order::{Amount, BookState, Exchange, InstrumentKey, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
-use ordergate_actors::ports::{BookRow, Glimpse, Snapshot, Unlisted, Unreadable};
+use ordergate_actors::ports::{BookRow, Snapshot, Unlisted, Unreadable};
 use ordergate_actors::testkit::book_row;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
@@ -102,7 +102,7 @@ fn an_unreadable_row_is_quarantined_and_stops_nothing_else() {
                 cause: "qty is no number".into(),
                 is_foreign: false,
                 unlisted: None,
-                glimpse: Glimpse::default(),
+                glimpse: Box::default(),
             };
             Snapshot::Authoritative(rows, vec![bad])
         });
@@ -194,7 +194,7 @@ fn a_foreign_row_that_cannot_be_read_stops_nothing() {
                 cause: "prd \"H\" is not a product".into(),
                 is_foreign: true,
                 unlisted: None,
-                glimpse: Glimpse::default(),
+                glimpse: Box::default(),
             };
             Snapshot::Authoritative(rows, vec![row])
         });
@@ -221,7 +221,7 @@ fn a_row_of_which_only_the_lot_is_missing_stops_what_is_in_its_instrument() {
                     cause: "its lot is not known".into(),
                     is_foreign: false,
                     unlisted,
-                    glimpse: Glimpse::default(),
+                    glimpse: Box::default(),
                 };
                 Snapshot::Authoritative(rows, vec![row])
             }
@@ -254,7 +254,7 @@ fn a_loss_in_what_no_master_lists_ends_the_day() {
                 cause: "its lot is not known".into(),
                 is_foreign: false,
                 unlisted,
-                glimpse: Glimpse::default(),
+                glimpse: Box::default(),
             };
             Snapshot::Authoritative(rows, vec![row])
         })));

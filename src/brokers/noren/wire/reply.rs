@@ -246,7 +246,7 @@ pub(super) fn unreadable(fields: &Fields, error: &FieldError) -> Unreadable {
         _ => None,
     };
     let is_foreign = is_of_another_kind && !is_tagged;
-    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign, unlisted, glimpse: glimpse(fields, error) }
+    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign, unlisted, glimpse: Box::new(glimpse(fields, error)) }
 }
 
 /// What the row of a position or of an order tells, whatever else of it cannot be read.
@@ -279,7 +279,7 @@ pub(super) fn row(text: &str) -> Result<Fields, Unreadable> {
         cause: "the row is no object".to_owned(),
         is_foreign: false,
         unlisted: None,
-        glimpse: Glimpse::default(),
+        glimpse: Box::default(),
     })
 }
 

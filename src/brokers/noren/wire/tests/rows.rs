@@ -292,7 +292,7 @@ fn a_row_of_another_kind_tells_whether_it_is_open() {
         let read = |row: &Fields| if is_order { order_row::read(row, read_at()).map(drop) } else { position_row::read(row).map(drop) };
         let ordergate_actors::ports::Snapshot::Authoritative(good, mut bad) = reply.into_snapshot(read) else { panic!("no snapshot") };
         assert!(good.is_empty() && bad.len() == 1 && bad[0].is_foreign, "{bad:?}");
-        bad.remove(0).glimpse
+        *bad.remove(0).glimpse
     };
     let position =
         |net: &str| told(format!(r#"{{"stat":"Ok","exch":"NFO","tsym":"NIFTY24NOV26C25700","prd":"H",{net}"rpnl":"0"}}"#), false);
