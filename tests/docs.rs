@@ -252,8 +252,10 @@ fn every_call_of_the_runbook_can_be_made() {
 }
 
 /// What a section must say, because the opposite costs money.
-const MUST_SAY: [(&str, &str); 4] = [
+const MUST_SAY: [(&str, &str); 6] = [
     ("ALARM_NO_SESSION", "**Exits wait**"),
+    ("ALARM_SESSION_EVICTED", "**a person must sign in**"),
+    ("LOGIN NEEDED", "the link"),
     ("ALARM_POSITION_NOT_SHOWN", "/dashboard/differences/adopt"),
     ("ALARM_MARGIN_SHORT", "although_short"),
     ("ALARM_SQUARE_OFF_STUCK", "systemctl stop ordergate"),
@@ -265,6 +267,20 @@ fn the_runbook_says_what_costs_money_otherwise() {
     for (name, words) in MUST_SAY {
         let section = runbook.split_once(&format!("## {name}\n")).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or_default());
         assert!(section.contains(words), "{name} does not say {words:?}");
+    }
+}
+
+/// A run without orders is not recorded, and one beside a running engine is refused: whoever follows the steps must come to a proof.
+#[test]
+fn the_steps_before_an_arming_lead_to_a_proof_that_it_takes() {
+    let operations = text(&root().join("docs/operations.md"));
+    for heading in ["## Upgrade\n", "## Go live\n"] {
+        let section = operations.split_once(heading).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or_default());
+        let steps = section.split("\n\n").find(|part| part.starts_with("1. ") || part.contains("\n1. ")).unwrap_or_default();
+        for words in ["conformance --account NAME --live-small-order", "systemctl stop ordergate", "A run without orders proves nothing"] {
+            assert!(steps.contains(words), "the steps of {heading:?} do not say {words:?}");
+        }
+        assert!(!steps.contains("`ordergate conformance`"), "{heading:?} names a run that proves nothing");
     }
 }
 

@@ -201,7 +201,10 @@ impl Channel {
                 let text = format!("{loud}ordergate{account}: {}\n{text}", alert.event);
                 let url = format!("{}/bot{}/sendMessage", self.base, token.expose_secret());
                 let is_silent = alert.level == Level::Info;
-                self.client.post(url).json(&json!({ "chat_id": chat, "text": text, "disable_notification": is_silent }))
+                // A preview would have Telegram's own machines open every link of the text.
+                let without = json!({ "is_disabled": true });
+                let message = json!({ "chat_id": chat, "text": text, "disable_notification": is_silent, "link_preview_options": without });
+                self.client.post(url).json(&message)
             }
         };
         match request.send().await {

@@ -81,6 +81,7 @@ async fn an_alert_arrives_in_both_channels_and_without_secrets() {
     assert_eq!((telegram.0.as_str(), &telegram.1["chat_id"]), ("/bot12:abc/sendMessage", &serde_json::json!("42")));
     assert_eq!(telegram.1["text"], "PAGE ordergate LIVE1: ALARM_IN_DOUBT\nlook: [secret] was seen");
     assert_eq!(telegram.1["disable_notification"], false);
+    assert_eq!(telegram.1["link_preview_options"]["is_disabled"], true, "Telegram opens no link of ours");
     assert_eq!(
         hook.1,
         serde_json::json!({ "level": "PAGE", "event": "ALARM_IN_DOUBT", "text": "look: [secret] was seen", "client_id": "LIVE1",

@@ -51,9 +51,12 @@ impl Recorded {
         self.passed && self.version.as_deref() == Some(version::of_this_build())
     }
 
-    /// In words for people, of what has to be proven for each build.
+    /// In words for people, of what has to be proven for each build. A run without orders leaves nothing behind.
     #[must_use]
     pub fn words_for_this_build(read: Option<&Self>) -> String {
+        if read.is_none() {
+            return "never run with orders (--live-small-order)".to_owned();
+        }
         let words = Self::words(read);
         match read {
             Some(found) if found.passed && !found.proves_this_build() => {

@@ -1,8 +1,12 @@
-//! The logins that wait for a person at a broker's page, and the one-time links that begin them. Pure but for its lock:
-//! times and random texts come from outside.
+//! The logins that wait for a person at a broker's page, and the links that begin them. Pure but for its lock: times and random
+//! texts come from outside.
+//!
+//! A link goes through chats and mail, and programs open what goes through there before a person does: previews, scanners. So nothing
+//! that is done with a link uses it up. It is good until a login has come through, or for its time: what it begins ends at the broker's
+//! own page, where whoever has the link alone gets no further.
 //!
 //! *Invariant:* a redirect that does not belong to the awaited login uses nothing up, and whoever has no state of ours
-//! gets a few tries only.
+//! gets a few tries only. Whoever follows a link takes nothing from the next who does.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -43,9 +47,19 @@ impl std::fmt::Debug for Account {
 
 struct Awaited {
     nonce: String,
+    /// The link that began it, if one did.
+    link: Option<String>,
     until: DateTime<Utc>,
     tries: u32,
     bare_tries: u32,
+}
+
+impl Awaited {
+    /// Whether who follows that link goes on with this login.
+    fn goes_on(&self, link: Option<&str>, now: DateTime<Utc>) -> bool {
+        let is_same = self.link.as_deref().zip(link).is_some_and(|(own, other)| same(own, other));
+        is_same && now <= self.until && self.tries < MOST_TRIES && self.bare_tries < MOST_TRIES
+    }
 }
 
 fn same(left: &str, right: &str) -> bool {
@@ -57,10 +71,18 @@ fn after(now: DateTime<Utc>, life: TimeDelta) -> DateTime<Utc> {
 }
 
 impl Logins {
-    /// A login begins; the newest counts.
-    pub fn begin(&self, client_id: &ClientId, nonce: String, now: DateTime<Utc>) {
-        let awaited = Awaited { nonce, until: after(now, LOGIN_PATIENCE), tries: 0, bare_tries: 0 };
-        self.0.lock().entry(client_id.clone()).or_default().awaited = Some(awaited);
+    /// A login begins; the newest counts. One that the same link began before goes on as long as its tries last: who is at the
+    /// broker's page by then comes back with a state that is good. Answers the state that counts.
+    pub fn begin(&self, client_id: &ClientId, link: Option<&str>, nonce: String, now: DateTime<Utc>) -> String {
+        let mut accounts = self.0.lock();
+        let account = accounts.entry(client_id.clone()).or_default();
+        let until = after(now, LOGIN_PATIENCE);
+        if let Some(before) = account.awaited.as_mut().filter(|before| before.goes_on(link, now)) {
+            before.until = until;
+            return before.nonce.clone();
+        }
+        account.awaited = Some(Awaited { nonce: nonce.clone(), link: link.map(str::to_owned), until, tries: 0, bare_tries: 0 });
+        nonce
     }
 
     /// Whether the code of a redirect may be tried. The login stays awaited until [`Logins::succeeded`]: a code that is
@@ -97,14 +119,15 @@ impl Logins {
         Ok(())
     }
 
-    /// A code was taken: nobody waits any more.
+    /// A login came through: nobody waits any more, and no link of before is good.
     pub fn succeeded(&self, client_id: &ClientId) {
         if let Some(account) = self.0.lock().get_mut(client_id) {
             account.awaited = None;
+            account.links.clear();
         }
     }
 
-    /// The text of a link that begins a login once. One that is young enough is given again; otherwise `draw` makes one.
+    /// The text of a link that begins a login. One that is young enough is given again; otherwise `draw` makes one.
     ///
     /// # Errors
     /// Those of `draw`.
@@ -121,18 +144,16 @@ impl Logins {
         Ok(text)
     }
 
-    /// Uses a link up.
+    /// Whether a link is good. Asking uses nothing up.
     ///
     /// # Errors
     /// There is no such link, or not any more.
     pub fn follow(&self, client_id: &ClientId, ticket: &str, now: DateTime<Utc>) -> Result<(), &'static str> {
-        const GONE: &str = "the link was used already, or it is too old";
+        const GONE: &str = "somebody has logged in by the link already, or it is too old: the newest message has a newer one";
         let mut accounts = self.0.lock();
         let links = &mut accounts.get_mut(client_id).ok_or(GONE)?.links;
         links.retain(|(_, until)| now < *until);
-        let index = links.iter().position(|(text, _)| same(text, ticket)).ok_or(GONE)?;
-        links.remove(index);
-        Ok(())
+        if links.iter().any(|(text, _)| same(text, ticket)) { Ok(()) } else { Err(GONE) }
     }
 }
 

@@ -14,7 +14,7 @@ pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
 pub use logins::Logins;
 pub use record::{Told, note_dismissal};
 pub use reports::{Fresh, Reports};
-pub use schedule::{Due, Unattended, due, watch};
+pub use schedule::{Due, Unattended, brings_link, due, watch};
 pub use site::Site;
 pub use today::Today;
 

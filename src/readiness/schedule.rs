@@ -19,7 +19,7 @@ use crate::alerts::Alert;
 
 /// How often the shell looks.
 const LOOK: Duration = Duration::from_secs(5);
-/// A position without a session is said again after this.
+/// What lasts (a position without a session, a login that is needed) is said again after this.
 const SAY_AGAIN: TimeDelta = TimeDelta::minutes(10);
 /// How long a session may be away before a person must hear: a re-login takes a moment.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -45,7 +45,17 @@ pub fn due(state: Due, dismissed_on: Option<NaiveDate>, may_trade: bool, push_at
     state.pushed_at.is_none_or(|at| trading_date(at) != today || now.signed_duration_since(at) >= repeat)
 }
 
-/// An account whose positions nobody can close.
+/// Whether the report brings the link to log in by: it goes again and again from `push_at` on, until it is green or dismissed.
+#[must_use]
+pub fn brings_link(state: Due, dismissed_on: Option<NaiveDate>, may_trade: bool, push_at: NaiveTime, now: DateTime<Utc>) -> bool {
+    let today = Some(trading_date(now));
+    if !may_trade || state.green_on == today || dismissed_on == today {
+        return false;
+    }
+    now.with_timezone(&ist()).time() < push_at || state.pushed_at.is_some_and(|at| now.signed_duration_since(at) < SAY_AGAIN)
+}
+
+/// An account that has no session although somebody misses one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unattended {
     since: Option<DateTime<Utc>>,
@@ -53,8 +63,8 @@ pub struct Unattended {
 }
 
 impl Unattended {
-    /// Takes what was seen; answers whether it must be said now.
-    /// `is_missed`: something is held, and its market is open or opens soon.
+    /// Takes what was seen; answers whether it must be said now. `is_missed`: a market is open or opens soon in which the account has
+    /// something to do.
     pub fn see(&mut self, is_missed: bool, has_session: bool, now: DateTime<Utc>) -> bool {
         if !is_missed || has_session {
             *self = Self::default();
@@ -76,7 +86,7 @@ pub async fn watch(engine: Engine, site: Arc<Site>) {
 }
 
 async fn watch_one(engine: &Engine, site: &Site, desk: &Desk) {
-    let mut unattended = Unattended::default();
+    let (mut unattended, mut lost) = (Unattended::default(), Unattended::default());
     let mut pushed = remembered(engine, site, &desk.client_id).await;
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -84,6 +94,7 @@ async fn watch_one(engine: &Engine, site: &Site, desk: &Desk) {
         every.tick().await;
         attend(engine, site, desk, &mut unattended);
         push(engine, site, desk, &mut pushed).await;
+        ask_for_login(engine, site, desk, pushed, &mut lost).await;
     }
 }
 
@@ -108,7 +119,8 @@ fn attend(engine: &Engine, site: &Site, desk: &Desk, state: &mut Unattended) {
     let (open, now) = (open_positions(engine, desk), engine.line().clock.now());
     let is_missed = open > 0 && !has_session && session_is_missed(engine.line(), desk, now);
     if state.see(is_missed, has_session, now) {
-        let how = if site.connections.contains_key(&desk.client_id) { "ordergate login" } else { "look at the broker" };
+        let has_login = site.connections.contains_key(&desk.client_id);
+        let how = if has_login { "ordergate login, or the link that is sent as LOGIN NEEDED" } else { "look at the broker" };
         let text = format!("{open} positions are open and there is no broker session: nothing can close them ({how})");
         engine.line().alarm(Some(&desk.client_id), "ALARM_POSITIONS_WITHOUT_SESSION", Level::Page, None, text);
     }
@@ -136,15 +148,46 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
         state.green_on = Some(trading_date(now));
     }
     state.pushed_at = Some(now);
-    let link = connected.and_then(|report| report.login_link).map(|_| {
-        // The broker's own page is a dead end by itself: its redirect is taken only while we await it.
-        site.login_link(&desk.client_id, now).unwrap_or_else(|| format!("ordergate login --account {}", desk.client_id))
-    });
+    let link = connected.and_then(|report| report.login_link).map(|_| way_in(site, desk, now));
     let failed: Vec<&str> = report.failed().map(|check| check.name).collect();
     note_push(engine, &desk.client_id, report.overall, &failed.join(", "));
     let level = if report.overall == Overall::Go { Level::Info } else { Level::Page };
     let event = format!("READINESS {}", report.overall.words());
     alerts.raise(Alert { client_id: Some(desk.client_id.clone()), ..Alert::plain(level, &event, words(&report, link.as_deref()), now) });
+}
+
+/// Where a person logs in. The broker's own page is a dead end by itself: its redirect is taken only while we await it.
+fn way_in(site: &Site, desk: &Desk, now: DateTime<Utc>) -> String {
+    site.login_link(&desk.client_id, now).unwrap_or_else(|| format!("ordergate login --account {}", desk.client_id))
+}
+
+/// A session that ends in the middle of the day comes back by a person alone where a person signs in: they get the link when it
+/// happens. Like the report's it is in no journal: whoever has it can begin a login.
+async fn ask_for_login(engine: &Engine, site: &Site, desk: &Desk, pushed: Due, lost: &mut Unattended) {
+    let Some(alerts) = &site.alerts else { return };
+    let now = engine.line().clock.now();
+    let has_session = matches!(desk.findings.read().session, Some(Session::Ready));
+    let dismissed = site.dismissed.lock().get(&desk.client_id).copied();
+    let may_trade = today(engine.line(), site, desk).may_trade();
+    let open = open_positions(engine, desk);
+    // A day that a person has dismissed is missed for what is held alone.
+    let is_wanted = open > 0 || (may_trade && dismissed != Some(trading_date(now)));
+    let is_missed = is_wanted
+        && !has_session
+        && !brings_link(pushed, dismissed, may_trade, site.readiness.push_at, now)
+        && session_is_missed(engine.line(), desk, now);
+    if !lost.see(is_missed, has_session, now) {
+        return;
+    }
+    let Some(report) = site.report(desk, Fresh::Now).await else { return };
+    if report.login_link.is_none() {
+        return;
+    }
+    let why = report.session.err().unwrap_or_default();
+    let waits = if open > 0 { format!("{open} positions are open and their exits wait") } else { "entries are refused".to_owned() };
+    let text = format!("no broker session: {why}\n{waits} until a person has signed in\nlog in: {}", way_in(site, desk, now));
+    tracing::info!(event = "login_needed", client_id = %desk.client_id, "a person is asked to sign in");
+    alerts.raise(Alert { client_id: Some(desk.client_id.clone()), ..Alert::plain(Level::Page, "LOGIN NEEDED", text, now) });
 }
 
 /// The report in one message: what fails, and where to log in.

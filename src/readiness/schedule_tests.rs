@@ -37,6 +37,21 @@ fn a_position_without_a_session_is_said_after_a_grace_and_again() {
 }
 
 #[test]
+fn the_report_brings_the_link_until_it_is_green_or_dismissed_and_while_it_goes_often_enough() {
+    let today = NaiveDate::from_ymd_opt(2026, 11, 20);
+    let brings = |state: Due, dismissed: Option<NaiveDate>, now: &str| {
+        brings_link(state, dismissed, true, NaiveTime::from_hms_opt(8, 45, 0).unwrap(), at(now))
+    };
+    assert!(brings(Due::default(), None, "03:00:00"), "it is to come");
+    let pushed = Due { pushed_at: Some(at("03:15:00")), green_on: None };
+    assert!(brings(pushed, None, "03:24:59") && !brings(pushed, None, "03:25:00"), "a report that goes more seldom is too late");
+    assert!(!brings(Due { green_on: today, ..pushed }, None, "05:30:00"), "it was green, and is not pushed again");
+    assert!(!brings(pushed, today, "03:16:00"), "dismissed");
+    assert!(!brings_link(pushed, None, false, NaiveTime::MIN, at("03:16:00")), "a holiday: no report at all");
+    assert!(!brings(Due::default(), None, "05:30:00"), "it should have gone and did not");
+}
+
+#[test]
 fn the_message_names_what_fails_and_the_link() {
     use crate::readiness::{Check, Verdict};
     let check = |name, verdict, text: &str| Check { name, verdict, text: text.into() };

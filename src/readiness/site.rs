@@ -56,7 +56,7 @@ impl Site {
         Some(self.reports.of(&desk.client_id, &**connection, fresh, is_ready).await)
     }
 
-    /// A link of our own that begins a login once, for a person who is not at the command line. Nothing if this machine
+    /// A link of our own that begins a login, for a person who is not at the command line. Nothing if this machine
     /// cannot be reached by one: then `ordergate login` it is.
     #[must_use]
     pub fn login_link(&self, client_id: &ClientId, now: DateTime<Utc>) -> Option<String> {

@@ -142,7 +142,8 @@ async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doors
 
 async fn say(client: &reqwest::Client, phone: &Phone, chat: &str, text: &str) {
     let text = brief::cut(&redacted(text, &phone.secrets), LONGEST);
-    if let Err(trouble) = call(client, phone, "sendMessage", &json!({ "chat_id": chat, "text": text })).await {
+    let message = json!({ "chat_id": chat, "text": text, "link_preview_options": { "is_disabled": true } });
+    if let Err(trouble) = call(client, phone, "sendMessage", &message).await {
         tracing::warn!(event = "phone_trouble", chat, "an answer was not sent: {trouble}");
     }
 }

@@ -32,7 +32,7 @@ pub enum Guard {
     Login,
     /// A key in the body, as OpenAlgo's clients send it.
     KeyInBody,
-    /// A login that is awaited, or a one-time link to begin one: a person's browser comes here without a key.
+    /// A login that is awaited, or a link to begin one: a person's browser comes here without a key.
     AwaitedLogin,
 }
 
@@ -81,6 +81,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/search", Guard::KeyInBody),
     route("POST", "/api/v1/ping", Guard::KeyInBody),
     route("GET", "/broker/login/{client_id}", Guard::AwaitedLogin),
+    route("POST", "/broker/login/{client_id}", Guard::AwaitedLogin),
     route("GET", "/broker/callback/{client_id}", Guard::AwaitedLogin),
     route("POST", "/dashboard/session", Guard::Login),
     route("GET", "/dashboard/session", Guard::Anyone),
@@ -187,7 +188,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(at("/webhook", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
-        .service(at("/broker/login/{client_id}", "GET").route(web::get().to(broker::open)))
+        .service(at("/broker/login/{client_id}", "GET, POST").route(web::get().to(broker::open)).route(web::post().to(broker::follow)))
         .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
         .configure(openalgo::configure)
         // In front of the API's scope: the pages' files hold no data, and a browser fetches them without a key.

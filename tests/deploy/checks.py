@@ -73,6 +73,8 @@ def alerts_come_in(proxy, engine):
     # The broker's login: nobody awaits one here, and the engine itself says so.
     status, headers, body = At(proxy, proxy.public).ask("GET", "/broker/callback/PAPER1?code=1")
     assert 400 <= status < 500 and headers["x-request-id"], (status, body)
+    status, headers, body = At(proxy, proxy.public).ask("POST", "/broker/login/PAPER1?ticket=guessed", "")
+    assert status == 409 and headers["x-request-id"], (status, body)
 
 
 def nothing_else_does(proxy, engine):

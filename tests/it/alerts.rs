@@ -327,6 +327,7 @@ async fn only_the_chats_of_the_settings_are_answered_and_nothing_is_changed_from
     listening.abort();
     let got = server.got.lock().clone();
     assert!(got.iter().all(|(path, body)| path == "/bot12:abc/sendMessage" && body["chat_id"] == "42"), "{got:#?}");
+    assert!(got.iter().all(|(_, body)| body["link_preview_options"]["is_disabled"] == true), "{got:#?}");
     let texts = server.texts();
     let begins = [
         "ordergate ",

@@ -52,7 +52,7 @@ async fn entries_go_only_while_armed_and_exits_always_go() {
     let look = &shown.body["look"];
     assert_eq!(
         (&look["readiness"]["overall"], &look["conformance"], &look["alert_test"]),
-        (&json!("GO"), &json!("never run"), &json!("never run"))
+        (&json!("GO"), &json!("never run with orders (--live-small-order)"), &json!("never run"))
     );
     assert!(look["limits"]["daily_loss"].is_string() && look["changes_since_last_arming"].is_null(), "{look:#}");
     house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "confirm": "PAPER1" })).await.is_problem(400, "bad_request");
@@ -170,7 +170,10 @@ async fn real_money_is_armed_only_after_the_proofs_unless_it_is_forced() {
         refused.body["detail"].as_str().unwrap().to_owned()
     };
     let detail = refused().await;
-    assert!(detail.contains("conformance: never run") && detail.contains("the alert test: never run"), "{detail}");
+    assert!(
+        detail.contains("conformance: never run with orders (--live-small-order)") && detail.contains("the alert test: never run"),
+        "{detail}"
+    );
     said_with("0.1.0", "conformance/PAPER1.json", true);
     let detail = refused().await;
     assert!(detail.contains("conformance: passed at 2026-11-20 03:15 UTC with ordergate 0.1.0, and this is 0.1.0+"), "{detail}");
@@ -188,8 +191,8 @@ async fn real_money_is_armed_only_after_the_proofs_unless_it_is_forced() {
 
 /// A connection that needs a person, and takes one code.
 #[derive(Debug, Default)]
-struct Scripted {
-    is_in: Arc<Mutex<bool>>,
+pub(crate) struct Scripted {
+    pub(crate) is_in: Arc<Mutex<bool>>,
     /// A report waits while this is held.
     gate: Arc<tokio::sync::Mutex<()>>,
     /// How many reports were asked for.
@@ -331,8 +334,10 @@ async fn a_broker_that_gives_no_state_back_gets_a_few_tries_and_a_key_opens_anot
     house.close().await;
 }
 
+/// Whoever looks at a link that went through a chat or a mailbox, and whoever presses its button, takes nothing from the person who
+/// comes after.
 #[actix_web::test]
-async fn the_link_that_is_pushed_begins_the_login_once() {
+async fn the_link_that_is_pushed_is_good_for_the_person_whatever_opens_it_before() {
     let house = signing_in().await;
     let account = house.get("/dashboard/readiness").await.body["accounts"][0].clone();
     let link = account["login_link"].as_str().unwrap().to_owned();
@@ -340,14 +345,38 @@ async fn the_link_that_is_pushed_begins_the_login_once() {
     assert!(path.starts_with("/broker/login/PAPER1?ticket="), "{path}");
     assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["login_link"], link.as_str(), "asking again is no new link");
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let open = async |path: &str| browser.get(format!("http://{}{path}", house.address)).send().await.unwrap();
-    assert_eq!(open("/broker/login/PAPER1?ticket=wrong").await.status(), 409);
-    let sent_on = open(&path).await;
-    assert_eq!((sent_on.status().as_u16(), &sent_on.headers()["cache-control"]), (302, &"no-store".parse().unwrap()));
-    let page = sent_on.headers()["location"].to_str().unwrap().to_owned();
-    let state = page.strip_prefix("http://broker.test/login?api_key=k&state=").unwrap_or_else(|| panic!("{page}"));
-    assert_eq!(open(&path).await.status(), 409, "once");
-    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    let at = |path: &str| format!("http://{}{path}", house.address);
+    let look = async || browser.get(at(&path)).send().await.unwrap();
+    let press = async |path: &str| browser.post(at(path)).send().await.unwrap();
+    for method in [reqwest::Method::GET, reqwest::Method::POST] {
+        let wrong = browser.request(method, at("/broker/login/PAPER1?ticket=wrong")).send().await.unwrap();
+        assert_eq!(wrong.status(), 409);
+    }
+    for _crawler in 0..10 {
+        let page = look().await;
+        let says = |name: &str| page.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!((page.status().as_u16(), says("content-type").as_str()), (200, "text/html; charset=utf-8"));
+        assert_eq!([says("cache-control"), says("referrer-policy")], ["no-store", "no-referrer"]);
+        assert!(says("content-security-policy").contains("frame-ancestors 'none'"));
+        let text = page.text().await.unwrap();
+        assert!(text.contains("PAPER1 needs a login") && text.contains("<form method=\"post\">"), "{text}");
+        assert!(!text.contains("broker.test") && !text.contains("ticket"), "{text}");
+    }
+    let head = browser.head(at(&path)).send().await.unwrap();
+    assert!(head.status() == 405 || head.status() == 200, "{head:?}");
+    callback(&house, "code=the-code").await.is_problem(409, "no_login_awaited");
+    let state_of = |answer: &reqwest::Response| {
+        assert_eq!((answer.status().as_u16(), &answer.headers()["cache-control"]), (303, &"no-store".parse().unwrap()));
+        let page = answer.headers()["location"].to_str().unwrap();
+        page.strip_prefix("http://broker.test/login?api_key=k&state=").unwrap_or_else(|| panic!("{page}")).to_owned()
+    };
+    // The person, and after that a scanner that presses buttons too.
+    let (person, scanner) = (state_of(&press(&path).await), state_of(&press(&path).await));
+    assert_eq!(person, scanner, "both go on with one login");
+    callback(&house, &format!("code=wrong&state={person}")).await.is_problem(409, "login_refused");
+    assert_eq!(press(&path).await.status(), 303, "a code that was not taken is not the end of the link");
+    assert_eq!(callback(&house, &format!("code=the-code&state={person}")).await.status, 200);
+    assert_eq!((look().await.status().as_u16(), press(&path).await.status().as_u16()), (409, 409), "somebody is in");
     assert!(house.get("/dashboard/readiness").await.body["accounts"][0]["login_link"].is_null(), "nobody is to log in");
     house.close().await;
 }

@@ -1,5 +1,8 @@
 //! What stops trading and what gives it back, over real HTTP: levels of the kill, the freeze of the exits, what is forgotten by hand.
 
+use std::time::Duration;
+
+use ordergate_actors::Waits;
 use serde_json::{Value, json};
 
 use crate::support::{House, Plan, Reply, entry};
@@ -177,6 +180,35 @@ async fn a_force_clear_takes_out_what_is_gone_and_leaves_what_is_there() {
     assert_eq!(clear(json!({ "symbol": "SBIN-EQ", "product": "MIS", "quantity": 4 })).await.body["cleared"], 1);
     house.until_held("k", 6).await;
     assert_eq!(clear(json!({ "all": true })).await.body["cleared"], 1);
+    house.until_held("k", 0).await;
+    house.close().await;
+}
+
+/// Holdings are read seldom, and those of the day before say nothing of today: until both books are of one day nobody knows what is
+/// there, and a call without a number takes nothing out.
+#[actix_web::test]
+async fn a_force_clear_without_a_number_is_refused_while_what_the_broker_has_is_not_known() {
+    // So seldom that no read of the holdings falls into the test.
+    let account = |settings: &mut ordergate_actors::AccountSettings| settings.waits = Waits::standard(Duration::from_millis(500));
+    let house = House::with(Plan { account: Box::new(account), ..Plan::default() }).await;
+    let mut shares = entry("k");
+    shares["product_type"] = json!("CNC");
+    house.alert(shares).await;
+    house.until_held("k", 10).await;
+    let desk = house.engine.line().desks().next().unwrap();
+    house.until("the books are read", || desk.findings.read().positions.is_some() && desk.findings.read().holdings.is_some()).await;
+    desk.findings.write().holdings = None;
+    let clear = |more: Value| {
+        let mut body = json!({ "strategy": "k", "symbol": "SBIN-EQ", "product": "CNC", "reason": "sold by phone" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        house.post("/dashboard/guard/force-clear", body)
+    };
+    let unknown = clear(json!({})).await;
+    unknown.is_problem(409, "positions_unknown");
+    assert_eq!(unknown.body["held"], 10);
+    assert!(unknown.body["remedy"].as_str().unwrap().contains("send quantity"), "{:#}", unknown.body);
+    house.until_held("k", 10).await;
+    assert_eq!(clear(json!({ "quantity": 10 })).await.body["cleared"], 1, "a person has said the number");
     house.until_held("k", 0).await;
     house.close().await;
 }

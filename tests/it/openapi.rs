@@ -6,7 +6,7 @@ use ordergate::web::openapi::{document, fields_of, problems_of};
 use ordergate::web::{Guard, ROUTES, Route};
 use serde_json::{Map, Value, json};
 
-use crate::support::{House, KEY, Reply};
+use crate::support::{House, KEY, Plan, Reply};
 
 fn pairs(document: &Value) -> BTreeSet<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
@@ -89,5 +89,54 @@ async fn every_field_that_it_names_is_taken() {
     }
     let served = house.get("/dashboard/openapi.json").await;
     assert_eq!(served.body, document());
+    house.close().await;
+}
+
+/// A body with what the route must have, and without an account.
+fn without_account(route: &Route) -> Value {
+    let document = document();
+    let content = &document["paths"][route.path][route.method.to_lowercase()]["requestBody"]["content"]["application/json"];
+    let mut body = content["example"].as_object().cloned().unwrap_or_default();
+    for name in content["schema"]["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let value = match name {
+            "exchange" => json!("NSE"),
+            "product" => json!("MIS"),
+            "row" => json!(1),
+            "price" => json!("1.00"),
+            _ => json!("a"),
+        };
+        body.entry(name).or_insert(value);
+    }
+    body.remove("client_id");
+    Value::Object(body)
+}
+
+/// Who was paged leaves the account out: two calls that only stop are for all of them then, and no other does anything.
+#[actix_web::test]
+async fn what_changes_something_names_its_account_where_there_are_several() {
+    const OF_ALL: [&str; 2] = ["/dashboard/kill", "/dashboard/positions/exit-all"];
+    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2"], ..Plan::default() }).await;
+    let is_act =
+        |route: &&Route| route.method != "GET" && matches!(route.guard, Guard::Key | Guard::Trade) && !OF_ALL.contains(&route.path);
+    let mut asked = 0;
+    for route in ROUTES.iter().filter(is_act) {
+        let (query, body) = fields_of(route);
+        let request = if body.contains(&"client_id") {
+            house.request(route.method, route.path).json(&without_account(route))
+        } else if query.contains(&"client_id") {
+            let needed = [("strategy", "a"), ("symbol", "SBIN-EQ"), ("exchange", "NSE"), ("product", "MIS")];
+            let needed = needed.into_iter().filter(|(name, _)| query.contains(name)).map(|(name, value)| format!("{name}={value}"));
+            let address = format!("{}?{}", route.path, needed.collect::<Vec<_>>().join("&"));
+            house.request(route.method, &address).json(&without_account(route))
+        } else {
+            continue;
+        };
+        let reply = house.send(request.bearer_auth(KEY)).await;
+        // Freezing names its account even where there is only one.
+        let code = if route.path == "/dashboard/freeze" { "bad_request" } else { "which_account" };
+        assert_eq!((reply.status, reply.body["code"].as_str()), (400, Some(code)), "{} {}: {:#}", route.method, route.path, reply.body);
+        asked += 1;
+    }
+    assert!(asked > 15, "{asked}");
     house.close().await;
 }

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use ordergate::alerts::{self, Alerts};
+use ordergate::brokers::connection::Connection;
+use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
 use ordergate::config::Config;
 use ordergate::readiness::{Site, watch};
 use ordergate::secrets::Secrets;
+use ordergate_actors::order::ClientId;
+use ordergate_actors::ports::Session;
 use ordergate_actors::testkit::{ManualClock, morning, until};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::{House, Plan};
+use crate::arming::Scripted;
+use crate::support::{House, Plan, entry};
 
 type Got = Arc<Mutex<Vec<Value>>>;
 
@@ -81,4 +86,55 @@ async fn a_restart_pushes_neither_what_was_green_nor_what_was_dismissed() {
     watching.abort();
     assert_eq!((count(&got, "GREEN"), count(&got, "RED"), count(&got, "NEW")), (1, 1, 1), "{:#?}", got.lock());
     second.close().await;
+}
+
+/// A session that ends at eleven, after a report that said GO, where a person signs in: the link comes then, and not the next morning.
+#[actix_web::test]
+async fn a_session_that_ends_in_the_middle_of_the_day_sends_the_link_when_it_happens() {
+    let directory = tempfile::tempdir().unwrap();
+    let (alerts, got) = phone(directory.path());
+    let scripted = Arc::new(Scripted { is_in: Arc::new(Mutex::new(true)), ..Scripted::default() });
+    let connection: Arc<dyn Connection> = Arc::clone(&scripted) as _;
+    let connections = [(ClientId::parse("PAPER1").unwrap(), connection)].into();
+    let base_url = Some("http://gate.test".to_owned());
+    let site = Arc::new(Site { alerts: Some(alerts.clone()), connections, base_url, ..Site::default() });
+    let house = House::with(Plan { site: Arc::clone(&site), ..Plan::default() }).await;
+    house.alert(entry("held")).await;
+    house.until_held("held", 10).await;
+    let watching = actix_web::rt::spawn(watch(house.engine.clone(), site));
+    until_pushed(&got, "PAPER1").await;
+    assert_eq!(got.lock()[0]["event"], "READINESS GO", "{:#?}", got.lock());
+
+    *scripted.is_in.lock() = false;
+    let lost = FaultPlan::none().always(CallKind::Session, Fault::NoSession("Session Expired".to_owned()));
+    house.brokers[&house.client()].replan(lost);
+    let desk = house.engine.line().desks().next().unwrap();
+    house.until("the session is lost", || !matches!(desk.findings.read().session, Some(Session::Ready))).await;
+    let asked = || got.lock().iter().find(|alert| alert["event"] == "LOGIN NEEDED").cloned();
+    let mut looks = 0_u32;
+    until("the link comes", || {
+        // The grace goes by, in steps: it begins with the first look of the watch.
+        looks += 1;
+        if looks.is_multiple_of(100) {
+            house.clock.jump(chrono::Duration::seconds(31));
+        }
+        asked().is_some()
+    })
+    .await;
+    watching.abort();
+    let asked = asked().unwrap();
+    let text = asked["text"].as_str().unwrap();
+    assert_eq!((&asked["level"], &asked["client_id"]), (&json!("PAGE"), &json!("PAPER1")));
+    assert!(text.starts_with("no broker session: Session Expired\n1 positions are open and their exits wait"), "{text}");
+    let (_, path) = text.split_once("log in: http://gate.test").unwrap_or_else(|| panic!("{text}"));
+    assert!(path.starts_with("/broker/login/PAPER1?ticket="), "{path}");
+    assert_eq!(house.send(house.request("GET", path)).await.status, 200, "it is good");
+    let journal = house.events(Some(&house.client())).await;
+    let (_, ticket) = path.split_once('=').unwrap();
+    assert!(!journal.iter().any(|(_, words)| words.contains(ticket)), "a ticket is a secret");
+    assert!(
+        journal.iter().any(|(event, words)| event == "ALARM_POSITIONS_WITHOUT_SESSION" && words.contains("LOGIN NEEDED")),
+        "{journal:?}"
+    );
+    house.close().await;
 }

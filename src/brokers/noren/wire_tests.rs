@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use ordergate_actors::order::{BookState, BrokerOrderId, BrokerTag, OrderType};
-use ordergate_actors::ports::{Broker, BrokerOrder, CallOutcome, Clock, Modification, PlaceOutcome, Session as SessionState, Snapshot};
+use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::{
+    Broker, BrokerOrder, CallOutcome, Clock, Modification, PlaceOutcome, Session as SessionState, Snapshot, StreamEvent,
+};
 use ordergate_actors::testkit::{until, until_found};
 
 use super::fixtures::{order, share, terms};
-use super::scripted::{PASSWORD, SEED, TOKEN, World, ms, settings, start, well};
+use super::scripted::{PASSWORD, SEED, TOKEN, World, event, ms, settings, start, well};
 use super::server::{Act, Server, not_ok, ok};
 use super::session::machine::Step;
 use super::settings::AuthFlow;
@@ -62,6 +65,36 @@ async fn a_code_of_another_user_is_refused_and_the_right_one_may_still_come() {
     world.server.script(|arrived, _| well(arrived));
     world.broker.take_code("one-time-code".into()).await.unwrap();
     assert_eq!(world.broker.session().await, SessionState::Ready);
+}
+
+/// A session that ends in the middle of the day: who is back in a moment says so, and who waits for a person asks for one, loudly while
+/// exits wait for it.
+#[tokio::test]
+async fn an_evicted_session_asks_for_a_person_where_one_signs_in() {
+    let cases = [(AuthFlow::OAuth, true, Level::Page), (AuthFlow::OAuth, false, Level::Warn), (AuthFlow::QuickAuth, true, Level::Warn)];
+    for (auth, is_in_use, wanted) in cases {
+        let world = World::new(auth).await;
+        let mut stream = world.broker.stream().unwrap();
+        if auth == AuthFlow::OAuth {
+            world.broker.take_code("one-time-code".into()).await.unwrap();
+        }
+        assert_eq!(world.broker.session().await, SessionState::Ready);
+        world.broker.in_use(is_in_use);
+        world.server.script(|arrived, _| match arrived.route.as_str() {
+            "OrderBook" => not_ok(200, "Session Expired :  Invalid Session Key"),
+            _ => well(arrived),
+        });
+        assert!(matches!(world.broker.orders().await, Snapshot::Unknown(_)));
+        let (level, text) = loop {
+            if let StreamEvent::Notice { level, event: "ALARM_SESSION_EVICTED", text } = event(&mut stream).await {
+                break (level, text);
+            }
+        };
+        assert_eq!(level, wanted, "{auth:?}: {text}");
+        let asks = text.contains("a person must sign in again") && text.contains("LOGIN NEEDED");
+        assert_eq!(asks, auth == AuthFlow::OAuth, "{text}");
+        assert_eq!(text.contains("exits wait"), wanted == Level::Page, "{text}");
+    }
 }
 
 /// A kept token of which no read tells anything, all day, must not keep the person out.

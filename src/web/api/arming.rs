@@ -188,13 +188,12 @@ pub(in crate::web) async fn readiness(which: Query<Which>, state: Data<WebState>
 /// The report of today is heard: it is not pushed again.
 pub(in crate::web) async fn dismiss(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<DismissBody>(payload, request.headers(), &state.settings).await?;
-    let clients = state.accounts(body.client_id.as_deref())?;
+    // One account: the report of another, that nobody has looked at, is not silent for it.
+    let client_id = state.account(body.client_id.as_deref())?;
     let today = trading_date(state.now());
     let who = who(&request);
-    for client_id in &clients {
-        state.site.dismissed.lock().insert(client_id.clone(), today);
-        note_dismissal(&state.engine, client_id, &who, &body.reason);
-    }
-    tracing::info!(event = "readiness_dismissed", who, reason = body.reason, "the readiness report of {today} is dismissed");
-    Ok(HttpResponse::Ok().json(json!({ "done": "it is not pushed again today", "accounts": clients, "day": today })))
+    state.site.dismissed.lock().insert(client_id.clone(), today);
+    note_dismissal(&state.engine, &client_id, &who, &body.reason);
+    tracing::info!(event = "readiness_dismissed", %client_id, who, reason = body.reason, "the readiness report of {today} is dismissed");
+    Ok(HttpResponse::Ok().json(json!({ "done": "it is not pushed again today", "accounts": [client_id], "day": today })))
 }

@@ -1,10 +1,10 @@
-//! `GET /dashboard/broker`, `POST /dashboard/broker/login`, `/code` and `/logout`, the one-time link that begins a login, and the redirect
-//! of a broker's login page.
+//! `GET /dashboard/broker`, `POST /dashboard/broker/login`, `/code` and `/logout`, the link that begins a login, and the redirect of a
+//! broker's login page.
 
 use std::sync::Arc;
 
 use actix_web::web::{Data, Payload, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use ordergate_actors::order::ClientId;
 use ordergate_actors::persistence::{Book, Level, Note};
 use secrecy::ExposeSecret;
@@ -88,7 +88,7 @@ fn shown(report: &ConnectionReport) -> Value {
 pub(in crate::web) async fn login(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<LoginBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
-    Ok(match begin(&state, &client_id, &who(&request)).await? {
+    Ok(match begin(&state, &client_id, None, &who(&request)).await? {
         Begun::In(words) => HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": true, "session": words })),
         Begun::At(page) => HttpResponse::Accepted().json(json!({ "client_id": client_id, "is_logged_in": false, "login_link": page })),
     })
@@ -134,19 +134,20 @@ fn not_awaited(why: &str) -> Problem {
     Problem::conflict("no_login_awaited", why, "begin again: ordergate login")
 }
 
-async fn begin(state: &WebState, client_id: &ClientId, who: &str) -> Result<Begun, Problem> {
+async fn begin(state: &WebState, client_id: &ClientId, link: Option<&str>, who: &str) -> Result<Begun, Problem> {
     let connection = state.site.connections.get(client_id).ok_or_else(|| no_login(client_id))?;
     match connection.login().await {
         Ok(words) => {
+            state.site.logins.succeeded(client_id);
             note(state, client_id, "BROKER_LOGIN", who, &words);
             Ok(Begun::In(words))
         }
-        Err(LoginError::NeedsPerson(link)) => {
+        Err(LoginError::NeedsPerson(page)) => {
             let nonce = crate::secrets::draw().map_err(|cause| Problem::unavailable("no_random_numbers", cause.to_string()))?;
-            state.site.logins.begin(client_id, nonce.expose_secret().to_owned(), state.now());
+            let nonce = state.site.logins.begin(client_id, link, nonce.expose_secret().to_owned(), state.now());
             // Brokers that do not know `state` leave it out of the redirect; those that do must bring it back.
-            let joint = if link.contains('?') { '&' } else { '?' };
-            Ok(Begun::At(format!("{link}{joint}state={}", nonce.expose_secret())))
+            let joint = if page.contains('?') { '&' } else { '?' };
+            Ok(Begun::At(format!("{page}{joint}state={nonce}")))
         }
         Err(LoginError::None) => Err(no_login(client_id)),
         Err(error @ LoginError::Refused(_)) => {
@@ -166,19 +167,49 @@ fn named<'a>(request: &HttpRequest, state: &'a WebState) -> Result<(ClientId, &'
     Ok((client_id, connection))
 }
 
-/// The link that was pushed to a person: begins the login, once, and goes on to the broker's page. It carries no key.
+/// What the page of a link may do: show itself, with its own style, in no frame. There is no `form-action`: browsers hold the redirect
+/// to the broker's page against it too.
+const LINK_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The link that was pushed to a person: a page with one button, and nothing else happens. Chats and mail scanners open links before
+/// people do; what only looks begins no login, tells no state and uses nothing up.
 pub(in crate::web) async fn open(request: HttpRequest, link: Query<Link>, state: Data<WebState>) -> Answer {
-    let (client_id, _) = named(&request, &state)?;
+    let (client_id, _) = followed(&request, &link, &state)?;
+    // An account's name has no character that means something in HTML. The form goes to the address of the page, ticket and all.
+    let text = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>Log in at the broker</title>\n\
+         <style>body {{ font: 1.2rem sans-serif; margin: 2rem }} button {{ font: inherit; padding: 1rem 2rem }}</style>\n\
+         <p>{client_id} needs a login at its broker.</p>\n\
+         <form method=\"post\"><button>Go on to the broker's page</button></form>\n"
+    );
+    let mut response = HttpResponse::Ok();
+    response.content_type("text/html; charset=utf-8").insert_header(("Content-Security-Policy", LINK_POLICY));
+    response.insert_header(("X-Content-Type-Options", "nosniff")).insert_header(("X-Frame-Options", "DENY"));
+    Ok(kept_here(&mut response).body(text))
+}
+
+/// The button of that page: begins the login, and goes on to the broker's page. The ticket is the proof that it was asked for. No key and
+/// no cookie counts here, so that a page of somebody else's, which has no ticket, has nothing to ride on.
+pub(in crate::web) async fn follow(request: HttpRequest, link: Query<Link>, state: Data<WebState>) -> Answer {
+    let (client_id, ticket) = followed(&request, &link, &state)?;
+    Ok(match begin(&state, &client_id, Some(ticket), "link").await? {
+        Begun::In(_) => page(&client_id),
+        Begun::At(page) => kept_here(HttpResponse::SeeOther().insert_header(("Location", page))).finish(),
+    })
+}
+
+/// The account of a link that is good, and the link's ticket.
+fn followed<'a>(request: &HttpRequest, link: &'a Link, state: &WebState) -> Result<(ClientId, &'a str), Problem> {
+    let (client_id, _) = named(request, state)?;
     let ticket = link.ticket.as_deref().unwrap_or_default();
     state.site.logins.follow(&client_id, ticket, state.now()).map_err(not_awaited)?;
-    Ok(match begin(&state, &client_id, "link").await? {
-        Begun::In(_) => page(&client_id),
-        Begun::At(page) => HttpResponse::Found()
-            .insert_header(("Location", page))
-            .insert_header(("Cache-Control", "no-store"))
-            .insert_header(("Referrer-Policy", "no-referrer"))
-            .finish(),
-    })
+    Ok((client_id, ticket))
+}
+
+/// The address has a ticket: no copy of the answer is kept, and no page behind it hears the address.
+fn kept_here(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    response.insert_header(("Cache-Control", "no-store")).insert_header(("Referrer-Policy", "no-referrer"))
 }
 
 /// The redirect of the broker's page. It carries no key: it counts only while a login of this account is awaited.

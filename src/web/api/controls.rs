@@ -7,6 +7,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
 use ordergate_actors::EngineError;
+use ordergate_actors::broker::Reading;
 use ordergate_actors::order::{ClientId, HoldingKey, OrderRecord, Product, Quantity, Strategy};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Outcome};
 use ordergate_actors::watcher::LeftOver;
@@ -274,8 +275,8 @@ enum Cleared {
     Part(HoldingKey, Quantity),
 }
 
-/// The one holding that is meant, and how much of it. What the broker shows is not taken out unless a person says the number: it would be
-/// left there without a stop and without an owner.
+/// The one holding that is meant, and how much of it. What the broker has, or may have, is not taken out unless a person says the number:
+/// it would be left there without a stop and without an owner.
 fn cleared_part(state: &WebState, client_id: &ClientId, body: &ForceClearBody, symbol: &str) -> Result<Cleared, Problem> {
     let is_meant = |key: &HoldingKey| *key.instrument.symbol == *symbol && body.product.is_none_or(|product| product == key.product);
     let held: Vec<(HoldingKey, i64)> = state
@@ -301,11 +302,20 @@ fn cleared_part(state: &WebState, client_id: &ClientId, body: &ForceClearBody, s
     if body.quantity.is_some_and(|quantity| quantity > most) {
         return Err(too_much());
     }
-    let shown = state.engine.desk(client_id)?.findings.read().net(&key).filter(|shown| shown.signum() == net.signum() && *shown != 0);
-    match (body.quantity, shown) {
-        (Some(quantity), _) => Ok(Cleared::Part(key, quantity)),
-        (None, None) => Ok(Cleared::Part(key, most)),
-        (None, Some(shown)) => {
+    if let Some(quantity) = body.quantity {
+        return Ok(Cleared::Part(key, quantity));
+    }
+    let findings = state.engine.desk(client_id)?.findings.read().clone();
+    match findings.net(&key) {
+        None => {
+            let trouble = [Reading::Positions, Reading::Holdings].into_iter().find_map(|book| findings.trouble.get(&book));
+            let why = trouble.map_or("its newest books are not read yet, or are of different days", String::as_str);
+            let detail = format!("{} holds {net} in {key}, and what the broker has of it is not known: {why}", body.strategy);
+            let remedy = "look in the broker's app and send quantity: the units that are gone; or send it again when the books are read";
+            Err(Problem::conflict("positions_unknown", detail, remedy).with("held", json!(net)))
+        }
+        Some(shown) if shown.signum() != net.signum() => Ok(Cleared::Part(key, most)),
+        Some(shown) => {
             let detail = format!(
                 "the broker shows {shown} in {key}, and {} holds {net}: cleared without a number, what is there has no owner and no stop",
                 body.strategy

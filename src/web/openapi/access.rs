@@ -84,7 +84,7 @@ pub(super) fn of(route: &Route) -> Value {
         (Guard::Anyone, _) => ("any key", "Any key or session."),
         (Guard::Login, _) => ("a proof in the body", "A one-time token, a password or a key in the body: here one logs in."),
         (Guard::KeyInBody, _) => ("apikey in the body", "A key as apikey in the body: trade to act, read or trade to look."),
-        (Guard::AwaitedLogin, _) => ("a one-time link", "A login that is awaited, or the one-time link that begins one."),
+        (Guard::AwaitedLogin, _) => ("a link of ours", "A login that is awaited, or the ticket of the link that begins one."),
     };
     json!({ "needs": needs, "words": words })
 }

@@ -359,9 +359,9 @@ pub(super) const PROBLEMS: &[Told] = &[
     told(
         "positions_unknown",
         409,
-        "the broker's positions were not read yet",
-        "wait until GET /dashboard/positions shows read_at",
-        "/dashboard/differences",
+        "what the broker has is not known: its positions, or for delivery its holdings of the same day, were not read yet",
+        "wait until GET /dashboard/positions shows read_at; a force-clear of so many units (quantity) does not wait",
+        "/dashboard/differences /dashboard/guard/force-clear",
     ),
     told("price_missing", 400, "the units have no price from which they could count", "send the price", "/dashboard/differences/adopt"),
     told(

@@ -190,13 +190,23 @@ impl Session {
                 uid = self.settings.credentials.uid,
                 "the broker ended the session before its time; another login of this account does that"
             );
-            let (level, follows) = match self.standing() {
-                Standing::Stopped(words) => (Level::Page, words),
-                _ => (Level::Warn, "another login of this account does that; stop the other program".to_owned()),
-            };
+            let (level, follows) = self.after_eviction();
             self.notices.say(level, "ALARM_SESSION_EVICTED", format!("the broker ended the session at {now}, before its time: {follows}"));
         }
         self.announce();
+    }
+
+    /// What follows an eviction, and how loud that is: who logs in by itself is back in a moment, and everybody else waits for a person.
+    fn after_eviction(&self) -> (Level, String) {
+        const CAUSE: &str = "another login of this account can do that, also one in the broker's app or at its web page";
+        match self.standing() {
+            Standing::Stopped(words) => (Level::Page, words),
+            _ if self.settings.auth.needs_person() => {
+                let (level, waits) = if self.is_in_use() { (Level::Page, ": exits wait for that") } else { (Level::Warn, "") };
+                (level, format!("{CAUSE}; a person must sign in again{waits} (ordergate login, or the link that is sent as LOGIN NEEDED)"))
+            }
+            _ => (Level::Warn, format!("{CAUSE}; stop the other program")),
+        }
     }
 
     /// The socket's login was refused, or a gateway did not take the token: it is proven again before anything else is done with it.
