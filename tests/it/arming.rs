@@ -199,6 +199,13 @@ pub(crate) struct Scripted {
     asked: Arc<std::sync::atomic::AtomicUsize>,
 }
 
+impl Scripted {
+    /// One whose session is there already.
+    pub(crate) fn logged_in() -> Self {
+        Self { is_in: Arc::new(Mutex::new(true)), ..Self::default() }
+    }
+}
+
 impl Connection for Scripted {
     fn report(&self) -> Call<ConnectionReport> {
         let is_in = *self.is_in.lock();
@@ -384,7 +391,7 @@ async fn the_link_that_is_pushed_is_good_for_the_person_whatever_opens_it_before
 #[actix_web::test]
 async fn a_disarming_wins_over_an_arming_that_is_under_way() {
     let client = ClientId::parse("PAPER1").unwrap();
-    let scripted = Arc::new(Scripted { is_in: Arc::new(Mutex::new(true)), ..Scripted::default() });
+    let scripted = Arc::new(Scripted::logged_in());
     let connection: Arc<dyn Connection> = Arc::clone(&scripted) as _;
     let house = drill(Duration::from_secs(60), Site { connections: [(client, connection)].into(), ..Site::default() }).await;
     assert_eq!(arm(&house, "LIVE").await.status, 200);

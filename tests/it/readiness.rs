@@ -93,7 +93,7 @@ async fn a_restart_pushes_neither_what_was_green_nor_what_was_dismissed() {
 async fn a_session_that_ends_in_the_middle_of_the_day_sends_the_link_when_it_happens() {
     let directory = tempfile::tempdir().unwrap();
     let (alerts, got) = phone(directory.path());
-    let scripted = Arc::new(Scripted { is_in: Arc::new(Mutex::new(true)), ..Scripted::default() });
+    let scripted = Arc::new(Scripted::logged_in());
     let connection: Arc<dyn Connection> = Arc::clone(&scripted) as _;
     let connections = [(ClientId::parse("PAPER1").unwrap(), connection)].into();
     let base_url = Some("http://gate.test".to_owned());
