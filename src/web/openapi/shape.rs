@@ -88,7 +88,7 @@ impl What {
     fn response(&self, state: &str) -> Value {
         let words = match state {
             "202" => "It is under way: the body says how far.",
-            "302" => "Go there.",
+            "302" | "303" => "Go there.",
             "304" => "It is as you know it.",
             "503" => "It is not so: the body says why.",
             _ => "What was asked for, or what was done.",
