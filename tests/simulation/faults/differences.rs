@@ -22,7 +22,7 @@ fn key() -> HoldingKey {
 }
 
 /// A trade that does not come from us.
-fn elsewhere(desk: &Desk, side: Side, quantity: i64, tag: Option<&str>) {
+pub(super) fn elsewhere(desk: &Desk, side: Side, quantity: i64, tag: Option<&str>) {
     trade_elsewhere(desk, Product::Mis, (side, quantity), tag);
 }
 
@@ -426,7 +426,7 @@ fn an_exit_on_its_ladder_is_not_driven_through_the_touch_for_what_somebody_close
 }
 
 /// An order of somebody else's to sell, as his terminal would send it.
-fn sale_by_hand(desk: &Desk, quantity: i64, (limit, trigger): (&str, Option<&str>), tag: Option<&str>) -> BrokerOrderId {
+pub(super) fn sale_by_hand(desk: &Desk, quantity: i64, (limit, trigger): (&str, Option<&str>), tag: Option<&str>) -> BrokerOrderId {
     let terms = Terms {
         side: Side::Sell,
         quantity: Quantity::new(quantity).unwrap(),

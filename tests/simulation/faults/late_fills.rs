@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ordergate::simulator::market::Level;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{LegDraft, Status};
+use ordergate_actors::order::{LegDraft, Status, Tag};
 
-use super::exit_rules::{fired, rule, scenario, trade, until_flat};
-use crate::desk::{But, Desk, Setup, buy, sbin};
+use super::exit_rules::{fired, guarded, rule, scenario, thin, trade, until_flat};
+use crate::desk::{But, Desk, Setup, buy, price, sbin};
 
 fn time(text: &str) -> DateTime<Utc> {
     format!("2026-11-23T{text}:00+05:30").parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc()
@@ -64,5 +65,38 @@ fn what_filled_before_the_close_and_was_heard_of_after_it_is_said_to_stay() {
         desk.until("the rule stands", |desk| rule(desk).is_some_and(|rule| rule.held_since < time("15:06"))).await;
         desk.until_alarm("ALARM_EXIT_TIME_MISSED").await;
         assert_eq!(desk.held("a", &sbin()), 10);
+    });
+}
+
+/// More comes in after a stop has fired, and has an exit of its own beside the first. A person takes the first back: what he keeps is not
+/// sold once the other one has filled.
+#[test]
+fn what_a_person_takes_back_of_a_stop_is_kept_when_the_exit_of_what_came_late_has_filled() {
+    scenario(Setup::default(), async |desk| {
+        let nobody_buys = |last: &str| {
+            let asks = vec![Level { price: price(last), quantity: 1_000 }];
+            desk.market.set_depth(&sbin(), Vec::new(), asks, price(last));
+        };
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        let more = desk.order(buy("a", 4).kind("ADJUST").at("845")).await;
+        desk.until_at_broker(more).await;
+        desk.pass_secs(3).await;
+        nobody_buys("849");
+        desk.until("its exit rests", |desk| fired(desk).first().is_some_and(|row| row.broker_order_id.is_some())).await;
+        nobody_buys("845");
+        assert_eq!(desk.until_ended(more).await.filled_quantity, 4);
+        desk.until("what came late has one", |desk| fired(desk).get(1).is_some_and(|row| row.broker_order_id.is_some())).await;
+        let [first, late] = fired(desk).try_into().unwrap();
+        assert_eq!((first.quantity(), late.quantity()), (10, 4));
+        assert!(desk.engine.cancel(&first.client_id, first.command_id, "asha", "I keep these").await.unwrap().is_applied());
+        assert_eq!(desk.until_ended(first.command_id).await.tag, Some(Tag::CancelledByUser));
+        thin(desk, "845", 4);
+        assert_eq!(desk.until_ended(late.command_id).await.filled_quantity, 4);
+        trade(desk, "845");
+        desk.until_alarm("ALARM_EXIT_STUCK").await;
+        desk.pass_secs(20).await;
+        assert_eq!((desk.held("a", &sbin()), fired(desk).len()), (10, 2), "{}", desk.trace());
+        assert!(desk.texts("ALARM_EXIT_STUCK")[0].contains("was cancelled by a person"), "{:?}", desk.texts("ALARM_EXIT_STUCK"));
     });
 }

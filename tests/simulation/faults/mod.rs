@@ -38,4 +38,5 @@ mod silent_positions;
 mod square_off;
 mod square_off_over;
 mod targets;
+mod untold_fills;
 mod waiting_changes;
