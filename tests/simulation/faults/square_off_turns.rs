@@ -67,6 +67,7 @@ fn what_fills_late_waits_for_nothing_that_was_tried_of_another_position() {
 fn an_exit_that_lies_in_the_closing_auction_is_no_alarm_before_the_match() {
     let mut setup = Setup { can: |row| row.takes_market_orders = false, calendar: with_an_auction, ..Setup::default() };
     setup.account.limits.square_off_page = Duration::from_secs(30);
+    setup.account.limits.intraday_cutoff = Duration::ZERO;
     scenario(setup, async |desk| {
         desk.ended(buy("a", 10)).await;
         let into = |desk: &Desk, seconds| {
@@ -100,7 +101,7 @@ fn the_square_off_of_one_strategy_says_that_it_is_flat() {
                 desk.start_again();
                 desk.until_open().await;
             }
-            desk.until_alarm("SQUARE_OFF_FLAT").await;
+            desk.until("it is said that all is flat", |desk| !desk.texts("SQUARE_OFF_FLAT").is_empty()).await;
             desk.pass_secs(20).await;
             let said = desk.texts("SQUARE_OFF_FLAT");
             assert!(said.iter().all(|text| text.starts_with("a: flat: ")), "{said:?}");
@@ -123,7 +124,7 @@ fn the_square_off_of_one_strategy_pages_when_it_does_not_end() {
         assert!(said[0].contains("a: +10 NSE:SBIN-EQ MIS") && said[0].contains("take its level down"), "{said:?}");
         desk.heal();
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
-        desk.until_alarm("SQUARE_OFF_FLAT").await;
+        desk.until("it is said that all is flat", |desk| !desk.texts("SQUARE_OFF_FLAT").is_empty()).await;
         desk.at_rest().await;
     });
 }
