@@ -55,9 +55,10 @@ fn an_exit_is_not_cut_for_its_own_fill_because_somebody_traded_there_before() {
         desk.pass_secs(10).await;
         assert!(desk.net_at_broker(&sbin()) >= 0, "{}", desk.trace());
         desk.heal();
+        desk.until("the others are told", |desk| desk.held("a", &sbin()) == 3).await;
+        trade(desk, "860");
         desk.until("all of it is out", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
         assert_eq!(desk.until_ended(out).await.filled_quantity, 6, "{}", desk.trace());
-        desk.at_rest().await;
     });
 }
 
