@@ -37,6 +37,9 @@ pub struct Ladder {
     /// The limit from which the last step was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<Price>,
+    /// The limit that the last step asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<Price>,
     /// How often in a row a step was asked for again because the limit stood where it had stood.
     #[serde(default)]
     pub in_vain: u32,
@@ -52,17 +55,23 @@ impl Ladder {
     /// The ladder of an exit whose cost counts from there.
     #[must_use]
     pub fn new(trigger: Decimal, spread: Option<Decimal>, stepped_at: DateTime<Utc>) -> Self {
-        Self { trigger, spread, steps: 0, stepped_at, granted: 0, is_paged: false, is_replaced: false, from: None, in_vain: 0 }
+        Self { trigger, spread, steps: 0, stepped_at, granted: 0, is_paged: false, is_replaced: false, from: None, to: None, in_vain: 0 }
     }
 
-    /// With one more step, asked for from that limit. One that changed nothing was none: the same is asked for again. Where the limit has
+    /// With one more step, asked for from that limit to that one. One that changed nothing was none: the same is asked for again. Where the limit has
     /// moved, what people were told is past, and what stops it later is news.
     #[must_use]
-    pub fn stepped(&self, from: Price, now: DateTime<Utc>) -> Self {
+    pub fn stepped(&self, from: Price, to: Price, now: DateTime<Utc>) -> Self {
         let is_again = self.from == Some(from);
         let steps = if is_again { self.steps } else { self.steps.saturating_add(1) };
         let in_vain = if is_again { self.in_vain.saturating_add(1) } else { 0 };
-        Self { steps, in_vain, from: Some(from), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
+        Self { steps, in_vain, from: Some(from), to: Some(to), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
+    }
+
+    /// Whether an exit whose limit is that one has it from its ladder, and not from a person who has set it since.
+    #[must_use]
+    pub fn has_set(&self, limit: Price) -> bool {
+        [self.from, self.to].contains(&Some(limit))
     }
 
     /// Whether step after step leaves the limit there: it will not go further by itself, whoever refuses it.

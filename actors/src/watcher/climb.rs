@@ -81,6 +81,11 @@ fn beyond_its_own(order: &OrderRecord, price: Price, instrument: &Instrument) ->
     if is_beyond { price } else { further.and_then(Price::new).unwrap_or(own) }
 }
 
+fn is_on_ladder(order: &OrderRecord, book: &Book) -> bool {
+    let ladder = book.kept(&ladder_slot(order.command_id)).and_then(|kept| kept.read::<Ladder>().ok());
+    ladder.zip(order.ask.price).is_some_and(|(ladder, limit)| ladder.has_set(limit))
+}
+
 impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
@@ -130,13 +135,15 @@ impl WatcherActor {
         }
     }
 
-    /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order.
+    /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order. That is
+    /// recorded as a limit order once its limit has changed: as long as its ladder has set that, it is followed all the same.
     pub(super) fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
         match self.core.rules.firing(order, book).and_then(|rule| rule.fired) {
             Some(fired) if fired.cause == Cause::Target => book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff,
             Some(_) => true,
             // A stop that rests waits for its trigger.
-            None => order.source == Source::System || (order.is_protected_market() && order.source != Source::Stop),
+            None if order.source == Source::Stop => false,
+            None => order.source == Source::System || order.is_protected_market() || is_on_ladder(order, book),
         }
     }
 
@@ -240,7 +247,7 @@ impl WatcherActor {
     fn reprice(&mut self, order: &Arc<OrderRecord>, ladder: Ladder, price: Price, now: DateTime<Utc>) {
         let wears_out = self.wears_out(order);
         let Some(limit) = order.ask.price else { return };
-        let next = Ladder { is_replaced: wears_out, ..ladder.stepped(limit, now) };
+        let next = Ladder { is_replaced: wears_out, ..ladder.stepped(limit, price, now) };
         let reason = format!("step {}: the exit rests at {limit}, its limit becomes {price}", next.steps);
         self.keep_ladder(order.command_id, Some(&next), Level::Info, &reason);
         metrics::counter!("ordergate_exit_steps_total").increment(1);

@@ -73,11 +73,13 @@ fn an_exit_of_an_excess_that_has_ended_is_withdrawn_and_sells_nothing_the_next_m
                 desk.start_again();
                 desk.until_open().await;
             }
-            until_it_is(desk, if restarts { "2026-11-17T09:17:00+05:30" } else { "2026-11-16T18:02:00+05:30" }).await;
-            assert_eq!(fired(desk)[0].status, Status::Failed, "{:?}", fired(desk));
+            if !restarts {
+                until_it_is(desk, "2026-11-16T17:59:00+05:30").await;
+            }
+            desk.until("it is withdrawn", |desk| fired(desk)[0].status == Status::Failed).await;
             assert!(desk.texts("ALARM_POSITION_OVER_LIMIT").iter().any(|text| text.contains("is withdrawn")));
             assert!(!desk.has_alarm("ALARM_EXIT_FAILED"), "it was wanted so");
-            until_it_is(desk, "2026-11-17T09:20:00+05:30").await;
+            until_it_is(desk, "2026-11-17T09:25:00+05:30").await;
             assert_eq!((desk.held("a", &sbin()), fired(desk).len(), desk.broker.started("place SBIN-EQ SELL")), (100, 1, 0));
             desk.at_rest().await;
         });

@@ -7,11 +7,13 @@ use chrono::DateTime;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::market::Level;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, Price, Status};
-use ordergate_actors::ports::{Budget, Instruments as _};
+use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, OrderType, Price, Status};
+use ordergate_actors::ports::{Budget, Capabilities, Instruments as _};
+use ordergate_actors::risk::ChangeAnswer;
 
 use super::exit_rules::{fired, guarded, rule, scenario, thin, trade, until_flat};
-use crate::desk::{But, Desk, Setup, buy, nse, price, sbin};
+use super::market_orders::change;
+use crate::desk::{But, Desk, Setup, buy, exit, nse, price, sbin};
 
 fn said(text: &str) -> Option<String> {
     Some(text.to_owned())
@@ -51,6 +53,39 @@ fn the_stop_of_an_option_follows_a_fall_in_a_book_of_one_tick_and_pages_nobody()
         assert!(!desk.has_alarm("ALARM_NOT_FLAT"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
         desk.at_rest().await;
     });
+}
+
+/// An alert's market exit goes out as a limit, as at Noren, and is followed step by step however often its limit has moved. Who sets a
+/// limit of his own for it has it stand there.
+#[test]
+fn an_alerts_market_exit_follows_the_market_until_somebody_sets_its_limit() {
+    for by_hand in [false, true] {
+        let can: fn(&mut Capabilities) = |row| row.takes_market_orders = false;
+        scenario(Setup { can, ..Setup::default() }, async |desk| {
+            desk.ended(buy("a", 10)).await;
+            desk.pass_secs(3).await;
+            thin(desk, "860", 1);
+            let out = desk.order(exit("a", "SBIN-EQ")).await;
+            desk.until("one is out", |desk| desk.held("a", &sbin()) == 9).await;
+            for bid in ["857.50", "857", "856.50"] {
+                let before = desk.row(out).ask.price;
+                thin(desk, bid, 1);
+                desk.until("it follows", |desk| desk.row(out).ask.price < before).await;
+            }
+            if by_hand {
+                let limit = price("858");
+                assert_eq!(change(desk, out, limit).await, ChangeAnswer::Asked);
+                desk.until("it stands there", |desk| desk.row(out).ask.price == Some(limit)).await;
+                thin(desk, "856", 1);
+                desk.pass_secs(30).await;
+                assert_eq!((desk.row(out).ask.price, desk.row(out).ask.order_type), (Some(limit), Some(OrderType::Limit)));
+            }
+            trade(desk, "858");
+            desk.until("all of it is out", |desk| desk.held("a", &sbin()) == 0).await;
+            assert_eq!(desk.rows().iter().filter(|row| row.is_exit()).count(), 1, "{}", desk.trace());
+            desk.at_rest().await;
+        });
+    }
 }
 
 fn noren() -> Setup {

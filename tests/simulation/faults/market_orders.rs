@@ -108,7 +108,7 @@ fn an_entry_that_came_as_market_and_rests_is_cancelled_also_after_a_restart() {
     });
 }
 
-async fn change(desk: &Desk, command_id: ordergate_actors::order::CommandId, to: Price) -> ChangeAnswer {
+pub(super) async fn change(desk: &Desk, command_id: ordergate_actors::order::CommandId, to: Price) -> ChangeAnswer {
     let client_id = desk.row(command_id).client_id;
     let change = Change { client_id, command_id, quantity: None, price: Some(to), trigger_price: None, order_type: None, who: "me".into() };
     desk.engine.modify(change).await.unwrap()
