@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::broker::AskMargin;
+use crate::exits::{Ladder, ladder_slot};
 use crate::explain::Explained;
 use crate::guard::ForceClear;
 use crate::ingress::Submit;
@@ -20,6 +21,9 @@ use crate::persistence::{
 use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
 use crate::watcher::{NOT_TOLD, is_row_of};
+
+/// So often the state of a ladder is read again that somebody has written meanwhile.
+const LADDER_TRIES: u32 = 5;
 
 /// Why the journal was not closed.
 #[derive(Debug, thiserror::Error)]
@@ -220,16 +224,44 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// Asks for a working order to be changed. It walks risk and guard; its effect is followed in the broker's book.
+    /// Asks for a working order to be changed, as a person wants it: an exit is left where he sets its limit. It walks risk and guard; its
+    /// effect is followed in the broker's book.
     ///
     /// # Errors
     /// No account, or the answer was lost.
     pub async fn modify(&self, change: Change) -> Result<ChangeAnswer, EngineError> {
         self.desk(&change.client_id)?;
+        self.leave_at_its_limit(&change).await?;
         let (reply, answer) = oneshot::channel();
         let client_id = change.client_id.clone();
         self.line.tell_risk(&client_id, crate::risk::AssessChange { change, reply });
         answer.await.map_err(|_| EngineError::AnswerLost)
+    }
+
+    /// Takes an exit off its ladder at the limit that is asked for, before it is. Whoever writes the ladder meanwhile is read again.
+    async fn leave_at_its_limit(&self, change: &Change) -> Result<(), EngineError> {
+        let slot = ladder_slot(change.command_id);
+        for _ in 0..LADDER_TRIES {
+            let kept = self.read(&change.client_id, |book| book.kept(&slot).map(|kept| (kept.seq, kept.read::<Ladder>()))).flatten();
+            let (Some(limit), Some((basis, Ok(ladder)))) = (change.price, kept) else { return Ok(()) };
+            let keep = Keep {
+                client_id: Some(change.client_id.clone()),
+                slot: slot.clone(),
+                value: None,
+                basis: Some(basis),
+                event: "EXIT_STEP",
+                level: Level::Info,
+                reason: Arc::from(format!("{} asks for a limit of {limit}: the exit is left there", change.who)),
+                who: Arc::from(&*change.who),
+                command_id: Some(change.command_id),
+            };
+            // Numbers only: always JSON.
+            let Ok(keep) = keep.with(&Ladder { left_at: Some(limit), ..ladder }) else { return Ok(()) };
+            if self.keep(keep).await?.is_applied() {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Changes the controls: latched at once, then committed, then answered. `NotApplied`: an arming that was decided upon

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::ladder::is_driven;
 use super::reject::{Rejection, classify};
 use super::rule::{Cause, ExitRule, Fired};
 use crate::order::{CommandId, OrderRecord, OrderType, Product, SignalId, Source, Status, Tag};
@@ -168,7 +169,7 @@ impl<'a> Firing<'a> {
     /// Whether an exit keeps out what is held, and does not go by itself.
     fn is_in_the_way(&self, order: &OrderRecord) -> bool {
         // One that came as a market order is on the ladder itself.
-        let rests = order.working_type() != Some(OrderType::Market) && !order.is_protected_market();
+        let rests = order.working_type() != Some(OrderType::Market) && !is_driven(order, self.book);
         // The rule goes on what is known, as a square-off does: one that waits for a proof waits no longer.
         let waits = order.status == Status::Created && !is_within(order.created_at, JUDGED_WITHIN, self.now);
         order.source != Source::System && !self.is_of_signal(order) && order.cancel_wanted.is_none() && (rests || waits)

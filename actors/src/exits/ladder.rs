@@ -5,6 +5,7 @@
 //! a book that shows nobody to trade with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
 use super::settings::Rungs;
-use crate::order::{Instrument, Price, Side};
+use crate::order::{CommandId, Instrument, OrderRecord, Price, Side};
+use crate::persistence::{Book, Slot, Topic};
 use crate::ports::Quote;
 
 /// Where an exit stands on its ladder: a kept state, one for each exit that was repriced.
@@ -37,12 +39,29 @@ pub struct Ladder {
     /// The limit from which the last step was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<Price>,
-    /// The limit that the last step asked for.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub to: Option<Price>,
     /// How often in a row a step was asked for again because the limit stood where it had stood.
     #[serde(default)]
     pub in_vain: u32,
+    /// The exit came as a market order. It is recorded as a limit order once its limit has changed.
+    #[serde(default)]
+    pub came_as_market: bool,
+    /// The limit that a person has asked for since: there the exit is left alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub left_at: Option<Price>,
+}
+
+/// The name of an exit's ladder.
+#[must_use]
+pub fn ladder_slot(order: CommandId) -> Slot {
+    Slot::new(Topic::Ladder, Arc::from(order.to_string()))
+}
+
+/// Whether an exit that came as a market order, and went out as a limit, is one still: nobody has set its limit since.
+#[must_use]
+pub fn is_driven(order: &OrderRecord, book: &Book) -> bool {
+    let ladder = || book.kept(&ladder_slot(order.command_id)).and_then(|kept| kept.read::<Ladder>().ok());
+    let goes_on = |ladder: Ladder| ladder.came_as_market && (ladder.left_at.is_none() || ladder.left_at != order.ask.price);
+    order.is_protected_market() || (order.by_hand.is_none() && ladder().is_some_and(goes_on))
 }
 
 /// So many askings in a row that left the limit where it was are a person's business. They are more than an exit waits for an
@@ -55,23 +74,29 @@ impl Ladder {
     /// The ladder of an exit whose cost counts from there.
     #[must_use]
     pub fn new(trigger: Decimal, spread: Option<Decimal>, stepped_at: DateTime<Utc>) -> Self {
-        Self { trigger, spread, steps: 0, stepped_at, granted: 0, is_paged: false, is_replaced: false, from: None, to: None, in_vain: 0 }
+        Self {
+            trigger,
+            spread,
+            steps: 0,
+            stepped_at,
+            granted: 0,
+            is_paged: false,
+            is_replaced: false,
+            from: None,
+            in_vain: 0,
+            came_as_market: false,
+            left_at: None,
+        }
     }
 
-    /// With one more step, asked for from that limit to that one. One that changed nothing was none: the same is asked for again. Where the limit has
+    /// With one more step, asked for from that limit. One that changed nothing was none: the same is asked for again. Where the limit has
     /// moved, what people were told is past, and what stops it later is news.
     #[must_use]
-    pub fn stepped(&self, from: Price, to: Price, now: DateTime<Utc>) -> Self {
+    pub fn stepped(&self, from: Price, now: DateTime<Utc>) -> Self {
         let is_again = self.from == Some(from);
         let steps = if is_again { self.steps } else { self.steps.saturating_add(1) };
         let in_vain = if is_again { self.in_vain.saturating_add(1) } else { 0 };
-        Self { steps, in_vain, from: Some(from), to: Some(to), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
-    }
-
-    /// Whether an exit whose limit is that one has it from its ladder, and not from a person who has set it since.
-    #[must_use]
-    pub fn has_set(&self, limit: Price) -> bool {
-        [self.from, self.to].contains(&Some(limit))
+        Self { steps, in_vain, from: Some(from), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
     }
 
     /// Whether step after step leaves the limit there: it will not go further by itself, whoever refuses it.

@@ -1,7 +1,9 @@
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
-use crate::testkit::builders::{at, price, share as sbin};
+use crate::order::OrderType;
+use crate::persistence::{Kept, KeptChange};
+use crate::testkit::builders::{Build as _, at, book_of, exit, price, share as sbin};
 
 fn d(text: &str) -> Decimal {
     text.parse().unwrap()
@@ -44,7 +46,7 @@ fn a_step_that_leaves_the_limit_where_it_was_is_none_and_many_in_a_row_are_told(
     for second in 1..=9 {
         let asked = step(Side::Sell, Some("98"), Some(&quote), &ladder, &rungs(), second);
         assert!(matches!(asked, Step::Reprice(_)) && !ladder.is_stuck_at(price("98")), "{second}: {asked:?}");
-        ladder = ladder.stepped(price("98"), price("97"), at(second));
+        ladder = ladder.stepped(price("98"), at(second));
         assert_eq!(ladder.steps, 1, "the same step again");
     }
     assert!(ladder.is_stuck_at(price("98")));
@@ -52,7 +54,7 @@ fn a_step_that_leaves_the_limit_where_it_was_is_none_and_many_in_a_row_are_told(
     assert_eq!((next(18), matches!(next(19), Step::Reprice(_))), (Step::Wait, true), "it is asked for on, more slowly");
     // It has moved after all.
     assert!(!ladder.is_stuck_at(price("97.5")));
-    let moved = ladder.stepped(price("97.5"), price("97"), at(20));
+    let moved = ladder.stepped(price("97.5"), at(20));
     assert_eq!((moved.steps, moved.in_vain), (2, 0));
 }
 
@@ -155,7 +157,7 @@ proptest! {
         let instrument = sbin();
         let limit = on_tick(limit);
         // However often it was asked for from this limit before, that is one step at the most.
-        let ladder = (0..in_vain).fold(ladder, |ladder, _| ladder.stepped(limit, limit, at(0)));
+        let ladder = (0..in_vain).fold(ladder, |ladder, _| ladder.stepped(limit, at(0)));
         prop_assert_eq!(ladder.steps, steps + in_vain.min(1));
         let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: Some(&quote), told: None };
         if ladder.is_stuck_at(limit) {
@@ -185,16 +187,31 @@ fn a_cheap_option_may_be_left_by_some_ticks() {
 #[test]
 fn what_people_were_told_is_past_when_the_limit_has_moved() {
     let told = |ladder: Ladder| Ladder { is_paged: true, ..ladder };
-    let asked = ladder("100").stepped(price("99"), price("98"), at(1));
-    assert!(told(asked).stepped(price("99"), price("98"), at(2)).is_paged, "it stands where it stood");
-    assert!(!told(asked).stepped(price("98"), price("97"), at(2)).is_paged);
-    assert!(!told(ladder("100")).stepped(price("99"), price("98"), at(1)).is_paged, "it was not on its ladder yet");
+    let asked = ladder("100").stepped(price("99"), at(1));
+    assert!(told(asked).stepped(price("99"), at(2)).is_paged, "it stands where it stood");
+    assert!(!told(asked).stepped(price("98"), at(2)).is_paged);
+    assert!(!told(ladder("100")).stepped(price("99"), at(1)).is_paged, "it was not on its ladder yet");
 }
 
-/// Before a step is in force the limit is the one before it, and one that was refused leaves it there.
+/// Its limit has changed, so that it is recorded as a limit order: by its ladder, by a person here, by one at the broker.
 #[test]
-fn a_limit_that_no_step_has_asked_for_is_a_persons() {
-    let asked = ladder("100").stepped(price("99"), price("98"), at(1));
-    assert!(asked.has_set(price("99")) && asked.has_set(price("98")));
-    assert!(!asked.has_set(price("98.5")) && !ladder("100").has_set(price("99")));
+fn what_came_as_a_market_order_is_driven_until_somebody_sets_its_limit() {
+    let mut exit = exit(7).asks(10);
+    (exit.ask.order_type, exit.ask.price, exit.sent_at) = (Some(OrderType::Limit), Some(price("97")), Some(at(1)));
+    let driven = |ladder: Option<Ladder>, by_hand: Option<DateTime<Utc>>| {
+        let order = OrderRecord { by_hand, ..exit.clone() };
+        let mut book = book_of([order.clone()], &[]);
+        if let Some(ladder) = ladder {
+            let value = serde_json::to_string(&ladder).unwrap();
+            let now = Some(Kept { value: value.into(), seq: 1, at: at(1) });
+            book.put_kept(KeptChange { slot: ladder_slot(order.command_id), now });
+        }
+        is_driven(&order, &book)
+    };
+    let stepped = Ladder { came_as_market: true, ..ladder("100").stepped(price("98"), at(1)) };
+    let left_at = |limit: &str| Some(Ladder { left_at: Some(price(limit)), ..stepped });
+    assert!(driven(Some(stepped), None), "whichever step is in force");
+    assert!(!driven(None, None) && !driven(Some(ladder("100").stepped(price("98"), at(1))), None), "it came as a limit order");
+    assert!(!driven(left_at("97"), None) && !driven(Some(stepped), Some(at(3))), "a person's limit");
+    assert!(driven(left_at("97.5"), None), "what a person asked for was refused");
 }

@@ -29,7 +29,7 @@ pub use at_target::{is_of_its_target, rests_at_its_target};
 pub use brought::{Brought, brought};
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Beside, Next, follow, goes_on_after};
-pub use ladder::{Climb, Halted, Ladder, Step, cap, first_limit, plan};
+pub use ladder::{Climb, Halted, Ladder, Step, cap, first_limit, is_driven, ladder_slot, plan};
 pub use largest::{in_lots, largest_exit, most_after};
 pub use look::{Looked, Tick};
 pub use over::{Means, Over, over};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::exits::is_of_its_target;
+use crate::exits::{is_driven, is_of_its_target};
 use crate::order::basket::COVER_FIRST;
 use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, OrderType, Right, Side, Source, Strategy, Terms};
 use crate::persistence::{Book, KillLevel, Level};
@@ -100,7 +100,7 @@ fn is_bought_back(book: &Book, strategy: &Strategy, key: &HoldingKey, now: DateT
 /// of the ladder (`is_urgent` of the watcher): there a market order has a limit already, and a target climbs while all is squared off.
 fn leaves_now(order: &OrderRecord, book: &Book) -> bool {
     if order.source != Source::System {
-        return order.working_type() == Some(OrderType::Market) || order.is_protected_market();
+        return order.working_type() == Some(OrderType::Market) || is_driven(order, book);
     }
     !is_of_its_target(order, book)
 }

@@ -11,7 +11,8 @@ use super::not_flat::Standing;
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{
-    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, band_named, first_limit, in_lots, largest_exit, plan, slices,
+    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, band_named, first_limit, in_lots, is_driven, ladder_slot,
+    largest_exit, plan, slices,
 };
 use crate::ingress::Submit;
 use crate::order::{
@@ -22,12 +23,6 @@ use crate::persistence::{Book, Event, Keep, KeepOver, KillLevel, Level, Slot, To
 use crate::ports::Quote;
 use crate::risk::{AssessChange, Change, Market};
 use crate::supervision::Shell;
-
-/// The name of an exit's ladder.
-#[must_use]
-pub fn ladder_slot(order: CommandId) -> Slot {
-    Slot::new(Topic::Ladder, Arc::from(order.to_string()))
-}
 
 /// A change that the book does not show after this is overtaken by the next step: each states all terms.
 const OVERTAKEN: Duration = Duration::seconds(5);
@@ -81,18 +76,15 @@ fn beyond_its_own(order: &OrderRecord, price: Price, instrument: &Instrument) ->
     if is_beyond { price } else { further.and_then(Price::new).unwrap_or(own) }
 }
 
-fn is_on_ladder(order: &OrderRecord, book: &Book) -> bool {
-    let ladder = book.kept(&ladder_slot(order.command_id)).and_then(|kept| kept.read::<Ladder>().ok());
-    ladder.zip(order.ask.price).is_some_and(|(ladder, limit)| ladder.has_set(limit))
-}
-
 impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
         let Some((mut resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
             // No exit changes while a person has frozen them: a step would be counted and not made, and what goes again would be refused.
             // One that is for too much is made smaller first.
-            let is_free = |order: &OrderRecord| !self.core.shrinking.contains_key(&order.command_id);
+            // What somebody may have changed at the broker is left alone until that is known, but for what is the engine's own.
+            let is_suspected = |order: &OrderRecord| order.source != Source::System && self.core.hands.suspects(order.command_id);
+            let is_free = |order: &OrderRecord| !self.core.shrinking.contains_key(&order.command_id) && !is_suspected(order);
             let climbs =
                 |order: &OrderRecord| !book.control().is_frozen() && is_free(order) && rests(order, now) && self.is_urgent(order, book);
             let resting = book.open_orders().filter(|order| climbs(order)).cloned().collect::<Vec<_>>();
@@ -135,15 +127,14 @@ impl WatcherActor {
         }
     }
 
-    /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order. That is
-    /// recorded as a limit order once its limit has changed: as long as its ladder has set that, it is followed all the same.
+    /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order.
     pub(super) fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
         match self.core.rules.firing(order, book).and_then(|rule| rule.fired) {
             Some(fired) if fired.cause == Cause::Target => book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff,
             Some(_) => true,
             // A stop that rests waits for its trigger.
             None if order.source == Source::Stop => false,
-            None => order.source == Source::System || order.is_protected_market() || is_on_ladder(order, book),
+            None => order.source == Source::System || is_driven(order, book),
         }
     }
 
@@ -235,7 +226,8 @@ impl WatcherActor {
         let fired = self.core.rules.trigger_of(order);
         let since = self.fired_for(order).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now))
+        let begun = Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now));
+        Ladder { came_as_market: order.is_protected_market(), ..begun }
     }
 
     /// Whether the broker takes no further change of the order: its next price is that of a new one.
@@ -247,7 +239,7 @@ impl WatcherActor {
     fn reprice(&mut self, order: &Arc<OrderRecord>, ladder: Ladder, price: Price, now: DateTime<Utc>) {
         let wears_out = self.wears_out(order);
         let Some(limit) = order.ask.price else { return };
-        let next = Ladder { is_replaced: wears_out, ..ladder.stepped(limit, price, now) };
+        let next = Ladder { is_replaced: wears_out, ..ladder.stepped(limit, now) };
         let reason = format!("step {}: the exit rests at {limit}, its limit becomes {price}", next.steps);
         self.keep_ladder(order.command_id, Some(&next), Level::Info, &reason);
         metrics::counter!("ordergate_exit_steps_total").increment(1);

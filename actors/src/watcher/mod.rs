@@ -47,7 +47,7 @@ use std::sync::atomic::Ordering;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, NaiveDate, Utc};
 
-pub use climb::ladder_slot;
+pub use crate::exits::ladder_slot;
 pub use elsewhere::Elsewhere;
 pub use findings::{Delivered, Findings, Orders, Positions, Told};
 pub use hands::Hands;

@@ -7,7 +7,7 @@ use chrono::DateTime;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::market::Level;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, OrderType, Price, Status};
+use ordergate_actors::order::{CommandId, Exchange, InstrumentKey, LegDraft, OrderType, Price, Status, Terms};
 use ordergate_actors::ports::{Budget, Capabilities, Instruments as _};
 use ordergate_actors::risk::ChangeAnswer;
 
@@ -55,11 +55,27 @@ fn the_stop_of_an_option_follows_a_fall_in_a_book_of_one_tick_and_pages_nobody()
     });
 }
 
+/// Who sets the limit of an exit, and where.
+#[derive(Clone, Copy, PartialEq)]
+enum Hand {
+    Nobody,
+    /// Through the engine, back to where the exit stood before its last step.
+    Here,
+    AtTheBroker,
+}
+
+fn set_by_hand(desk: &Desk, order: CommandId, limit: Price) {
+    let broker = desk.broker.broker.inner();
+    let id = desk.row(order).broker_order_id.unwrap();
+    let terms = broker.exchange().order(&id).unwrap().terms.clone();
+    broker.modify_foreign(&id, &Terms { price: Some(limit), ..terms }).unwrap().unwrap();
+}
+
 /// An alert's market exit goes out as a limit, as at Noren, and is followed step by step however often its limit has moved. Who sets a
 /// limit of his own for it has it stand there.
 #[test]
 fn an_alerts_market_exit_follows_the_market_until_somebody_sets_its_limit() {
-    for by_hand in [false, true] {
+    for hand in [Hand::Nobody, Hand::Here, Hand::AtTheBroker] {
         let can: fn(&mut Capabilities) = |row| row.takes_market_orders = false;
         scenario(Setup { can, ..Setup::default() }, async |desk| {
             desk.ended(buy("a", 10)).await;
@@ -67,20 +83,24 @@ fn an_alerts_market_exit_follows_the_market_until_somebody_sets_its_limit() {
             thin(desk, "860", 1);
             let out = desk.order(exit("a", "SBIN-EQ")).await;
             desk.until("one is out", |desk| desk.held("a", &sbin()) == 9).await;
+            let mut before = None;
             for bid in ["857.50", "857", "856.50"] {
-                let before = desk.row(out).ask.price;
+                before = desk.row(out).ask.price;
                 thin(desk, bid, 1);
                 desk.until("it follows", |desk| desk.row(out).ask.price < before).await;
             }
-            if by_hand {
-                let limit = price("858");
-                assert_eq!(change(desk, out, limit).await, ChangeAnswer::Asked);
+            if hand != Hand::Nobody {
+                let limit = before.unwrap();
+                match hand {
+                    Hand::Here => assert_eq!(change(desk, out, limit).await, ChangeAnswer::Asked),
+                    _ => set_by_hand(desk, out, limit),
+                }
                 desk.until("it stands there", |desk| desk.row(out).ask.price == Some(limit)).await;
-                thin(desk, "856", 1);
+                thin(desk, "855", 1);
                 desk.pass_secs(30).await;
                 assert_eq!((desk.row(out).ask.price, desk.row(out).ask.order_type), (Some(limit), Some(OrderType::Limit)));
             }
-            trade(desk, "858");
+            trade(desk, "862");
             desk.until("all of it is out", |desk| desk.held("a", &sbin()) == 0).await;
             assert_eq!(desk.rows().iter().filter(|row| row.is_exit()).count(), 1, "{}", desk.trace());
             desk.at_rest().await;
