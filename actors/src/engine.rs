@@ -244,6 +244,10 @@ impl Engine {
         for _ in 0..LADDER_TRIES {
             let kept = self.read(&change.client_id, |book| book.kept(&slot).map(|kept| (kept.seq, kept.read::<Ladder>()))).flatten();
             let (Some(limit), Some((basis, Ok(ladder)))) = (change.price, kept) else { return Ok(()) };
+            // The engine's own exits go on whatever is asked of them.
+            if !ladder.came_as_market {
+                return Ok(());
+            }
             let keep = Keep {
                 client_id: Some(change.client_id.clone()),
                 slot: slot.clone(),
@@ -251,7 +255,7 @@ impl Engine {
                 basis: Some(basis),
                 event: "EXIT_STEP",
                 level: Level::Info,
-                reason: Arc::from(format!("{} asks for a limit of {limit}: the exit is left there", change.who)),
+                reason: Arc::from(format!("{} asks for a limit of {limit}: once it is in force the exit is left there", change.who)),
                 who: Arc::from(&*change.who),
                 command_id: Some(change.command_id),
             };

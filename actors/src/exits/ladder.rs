@@ -59,9 +59,12 @@ pub fn ladder_slot(order: CommandId) -> Slot {
 /// Whether an exit that came as a market order, and went out as a limit, is one still: nobody has set its limit since.
 #[must_use]
 pub fn is_driven(order: &OrderRecord, book: &Book) -> bool {
-    let ladder = || book.kept(&ladder_slot(order.command_id)).and_then(|kept| kept.read::<Ladder>().ok());
-    let goes_on = |ladder: Ladder| ladder.came_as_market && (ladder.left_at.is_none() || ladder.left_at != order.ask.price);
-    order.is_protected_market() || (order.by_hand.is_none() && ladder().is_some_and(goes_on))
+    let ladder = book.kept(&ladder_slot(order.command_id)).and_then(|kept| kept.read::<Ladder>().ok());
+    // A change that the broker took is his too, although no book shows it yet.
+    let pending = order.pending.as_ref().and_then(|terms| terms.price);
+    let is_left = |ladder: Ladder| ladder.left_at.is_some() && [order.ask.price, pending].contains(&ladder.left_at);
+    let came_as_market = order.is_protected_market() || (order.by_hand.is_none() && ladder.is_some_and(|ladder| ladder.came_as_market));
+    came_as_market && !ladder.is_some_and(is_left)
 }
 
 /// So many askings in a row that left the limit where it was are a person's business. They are more than an exit waits for an

@@ -1,9 +1,9 @@
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::OrderType;
+use crate::order::{OrderType, Terms};
 use crate::persistence::{Kept, KeptChange};
-use crate::testkit::builders::{Build as _, at, book_of, exit, price, share as sbin};
+use crate::testkit::builders::{Build as _, at, book_of, exit, price, share as sbin, terms_of};
 
 fn d(text: &str) -> Decimal {
     text.parse().unwrap()
@@ -198,8 +198,8 @@ fn what_people_were_told_is_past_when_the_limit_has_moved() {
 fn what_came_as_a_market_order_is_driven_until_somebody_sets_its_limit() {
     let mut exit = exit(7).asks(10);
     (exit.ask.order_type, exit.ask.price, exit.sent_at) = (Some(OrderType::Limit), Some(price("97")), Some(at(1)));
-    let driven = |ladder: Option<Ladder>, by_hand: Option<DateTime<Utc>>| {
-        let order = OrderRecord { by_hand, ..exit.clone() };
+    let driven_as = |order: &OrderRecord, ladder: Option<Ladder>, by_hand: Option<DateTime<Utc>>| {
+        let order = OrderRecord { by_hand, ..order.clone() };
         let mut book = book_of([order.clone()], &[]);
         if let Some(ladder) = ladder {
             let value = serde_json::to_string(&ladder).unwrap();
@@ -208,10 +208,14 @@ fn what_came_as_a_market_order_is_driven_until_somebody_sets_its_limit() {
         }
         is_driven(&order, &book)
     };
+    let driven = |ladder, by_hand| driven_as(&exit, ladder, by_hand);
     let stepped = Ladder { came_as_market: true, ..ladder("100").stepped(price("98"), at(1)) };
     let left_at = |limit: &str| Some(Ladder { left_at: Some(price(limit)), ..stepped });
     assert!(driven(Some(stepped), None), "whichever step is in force");
     assert!(!driven(None, None) && !driven(Some(ladder("100").stepped(price("98"), at(1))), None), "it came as a limit order");
     assert!(!driven(left_at("97"), None) && !driven(Some(stepped), Some(at(3))), "a person's limit");
     assert!(driven(left_at("97.5"), None), "what a person asked for was refused");
+    let pending = Some(Terms { price: Some(price("97.5")), ..terms_of(&exit) });
+    let taken = OrderRecord { pending, ..exit.clone() };
+    assert!(!driven_as(&taken, left_at("97.5"), None), "the broker took it, and no book shows it yet");
 }
