@@ -76,7 +76,7 @@ steps! {
     5 StartTrades "start.trades" Start "The first trade book came.";
     6 StartPositions "start.positions" Start "The first positions came.";
     7 RegisterBefore "register.before" Entry "Before the commit of CREATED: the alert is not on disk.";
-    8 RegisterAfter "register.after" Entry "After it; nobody was told.";
+    8 RegisterAfter "register.after" Entry "After it, which may have the intention to send in it too; nobody was told.";
     9 RefuseBefore "refuse.before" Refusal "Before the commit of a refusal.";
     10 RefuseAfter "refuse.after" Refusal "After it.";
     11 SendBefore "send.before" Entry "Before the commit of SENT_TO_BROKER.";

@@ -1,8 +1,9 @@
-//! What a commit sets free: the view moves, callers are answered, tickets end, listeners hear.
+//! What a commit sets free: callers are answered, tickets end, listeners hear; and how the view moves.
 
 use std::sync::Arc;
 
 use super::ledger::{Ledger, Pending, RecomputedDay};
+use super::open_round::committed;
 use super::registered::Registered;
 use super::staged::Committed;
 use super::ticket::{Answer, Ticket, Waiter};
@@ -10,12 +11,14 @@ use super::unit::{Ack, Cargo, Event, NewOrder};
 use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 
 impl Ledger {
-    /// After the commit: the view moves.
-    pub(super) fn publish(&mut self, recomputed_days: Vec<RecomputedDay>) -> Vec<Event> {
-        let Committed { orders, holdings, day, controls, alarms, kept, events } = self.staged.take_committed();
+    /// The view moves; who waits for a change hears of it with the commit.
+    pub(super) fn publish(&mut self, recomputed_days: Vec<RecomputedDay>, events: &mut Vec<Event>, changed: &mut Vec<CommandId>) {
+        let committed = self.staged.take_committed();
+        let Committed { orders, holdings, day, controls, alarms, kept, events: more } = committed;
         let chains = &self.staged.chains;
-        let changed: Vec<CommandId> = orders.iter().map(|record| record.command_id).collect();
-        self.view.write(&changed, |books| {
+        events.extend(more);
+        changed.extend(orders.iter().map(|record| record.command_id));
+        self.view.change(|books| {
             for record in orders {
                 if let Some(book) = books.get_mut(&record.client_id) {
                     book.put_order(record);
@@ -68,7 +71,6 @@ impl Ledger {
                 }
             }
         });
-        events
     }
 
     /// After the commit and its acknowledgements: listeners hear.
@@ -81,7 +83,11 @@ impl Ledger {
     pub(super) fn acknowledge(&self, pending: Pending) -> Option<Ack> {
         match pending {
             Pending::Registration { client_id, basket_id, records, legs, cargo } => {
-                self.acknowledge_registration(client_id, basket_id, records, legs, cargo)
+                self.hand_over(client_id, basket_id, records, legs, cargo, 0).0
+            }
+            Pending::Shown(waiter) => {
+                committed(waiter);
+                None
             }
             Pending::Reissued { client_id, records } => {
                 let seat = self.seats.get(&client_id)?;
@@ -123,21 +129,24 @@ impl Ledger {
         }
     }
 
-    pub(super) fn acknowledge_registration(
+    /// The orders of a registration for the gates, with their tickets, and who waits for them: for a decision on each, and for `commits`
+    /// more that are still to come.
+    pub(super) fn hand_over(
         &self,
         client_id: ClientId,
         basket_id: BasketId,
         records: Vec<Arc<OrderRecord>>,
         legs: Vec<NewOrder>,
         cargo: Cargo,
-    ) -> Option<Ack> {
-        let seat = self.seats.get(&client_id)?;
+        commits: usize,
+    ) -> (Option<Ack>, Option<Arc<Waiter>>) {
+        let Some(seat) = self.seats.get(&client_id) else { return (None, None) };
         let mut by_leg: Vec<(u16, CommandId)> = legs.iter().map(|leg| (leg.leg, leg.command_id)).collect();
         by_leg.sort_unstable();
         let answer = Answer { replayed: false, basket_id, orders: by_leg.into_iter().map(|(_, command)| command).collect() };
         let undecided = legs.iter().filter(|leg| leg.refused.is_none()).count();
         let waiter = match cargo {
-            Cargo::Caller(reply) => Some(Waiter::new(undecided, reply, answer)),
+            Cargo::Caller(reply) => Some(Waiter::new(undecided + commits, reply, answer)),
             _ => None,
         };
         let mut registered = Vec::with_capacity(undecided);
@@ -151,6 +160,6 @@ impl Ledger {
             }
             registered.push(Registered::new(record, ticket));
         }
-        (!registered.is_empty()).then_some(Ack::Registered(client_id, registered))
+        ((!registered.is_empty()).then_some(Ack::Registered(client_id, registered)), waiter)
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::staged::{Chain, Staged};
-use super::ticket::{Admission, Answer, Orphans};
+use super::ticket::{Admission, Answer, Orphans, Waiter};
 use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, Outcome, Posted};
 use super::view::View;
 use crate::order::{BasketId, ClientId, CommandId, OrderRecord, trading_date};
@@ -80,11 +80,33 @@ pub(super) type RecomputedDay = (ClientId, NaiveDate, Vec<DayChange>);
 
 /// What a posted unit is waiting for until the commit.
 pub(super) enum Pending {
-    Registration { client_id: ClientId, basket_id: BasketId, records: Vec<Arc<OrderRecord>>, legs: Vec<NewOrder>, cargo: Cargo },
-    Reissued { client_id: ClientId, records: Vec<Arc<OrderRecord>> },
-    Replay { answer: Result<Answer, NotRegistered>, cargo: Cargo },
-    Order { client_id: ClientId, command_id: CommandId, outcome: Outcome, cargo: Cargo },
-    Other { outcome: Outcome, cargo: Cargo },
+    Registration {
+        client_id: ClientId,
+        basket_id: BasketId,
+        records: Vec<Arc<OrderRecord>>,
+        legs: Vec<NewOrder>,
+        cargo: Cargo,
+    },
+    /// The gates have its orders already; who waits for the commit.
+    Shown(Option<Arc<Waiter>>),
+    Reissued {
+        client_id: ClientId,
+        records: Vec<Arc<OrderRecord>>,
+    },
+    Replay {
+        answer: Result<Answer, NotRegistered>,
+        cargo: Cargo,
+    },
+    Order {
+        client_id: ClientId,
+        command_id: CommandId,
+        outcome: Outcome,
+        cargo: Cargo,
+    },
+    Other {
+        outcome: Outcome,
+        cargo: Cargo,
+    },
 }
 
 impl Ledger {
@@ -122,17 +144,12 @@ impl Ledger {
         if posted.is_empty() {
             return Ok(Round::default());
         }
-        self.begin()?;
-        let mut pending = Vec::with_capacity(posted.len());
-        for Posted { unit, cargo } in posted {
-            let at = self.clock.now();
-            pending.push(self.apply(unit, cargo, at)?);
-        }
-        self.write_anchors()?;
-        let recomputed_days = self.recomputed_days()?;
-        self.store.commit()?;
-        let events = self.publish(recomputed_days);
-        Ok(Round { acks: pending.into_iter().filter_map(|item| self.acknowledge(item)).collect(), events })
+        let open = self.open_round(posted)?;
+        self.finish(open)
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Opens a round. While another program holds the lock nothing is written and nothing is unknown: it is asked for again, and whoever
@@ -141,7 +158,7 @@ impl Ledger {
         clippy::disallowed_methods,
         reason = "the writer's own thread, which has nothing else to do: no simulated disk is ever locked"
     )]
-    fn begin(&mut self) -> Result<(), StoreError> {
+    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         let since = Instant::now();
         while let Begun::Locked(cause) = self.store.begin()? {
             if since.elapsed() >= self.lock_patience {
@@ -156,7 +173,7 @@ impl Ledger {
 
     /// The days of accounts in which a price was told of units that had left before. That price counts where those units left, so the
     /// day is computed again from what is on disk, as a restart does it.
-    fn recomputed_days(&mut self) -> Result<Vec<RecomputedDay>, StoreError> {
+    pub(super) fn recomputed_days(&mut self) -> Result<Vec<RecomputedDay>, StoreError> {
         let today = trading_date(self.clock.now());
         let clients = std::mem::take(&mut self.staged.told);
         clients.into_iter().map(|client| self.store.day(&client, today).map(|changes| (client, today, changes))).collect()
@@ -206,7 +223,7 @@ impl Ledger {
         self.store.close()
     }
 
-    fn write_anchors(&mut self) -> Result<(), StoreError> {
+    pub(super) fn write_anchors(&mut self) -> Result<(), StoreError> {
         let at = self.clock.now();
         // A chain that did not verify keeps its last good anchor, so that every start says so again.
         let due = self.staged.chains_past(ANCHOR_EVERY).into_iter().filter(|(client, _)| !self.unsound.contains(client));

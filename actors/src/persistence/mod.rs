@@ -2,7 +2,8 @@
 //!
 //! The actor is a stateless forwarder to the writer. What comes back after a commit is handed on in commit order.
 //!
-//! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried.
+//! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried. The gates alone see an
+//! order before that; what they decide of it is committed with it, or after it.
 
 mod acknowledge;
 pub mod alarm;
@@ -19,7 +20,7 @@ mod inputs;
 mod kept;
 mod latch;
 mod ledger;
-mod patience;
+mod open_round;
 mod redo;
 mod registered;
 mod replay;

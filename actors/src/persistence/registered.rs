@@ -1,11 +1,12 @@
-//! The first token of the line: proof that the order is on disk.
+//! The first token of the line: proof that the order is written down.
 
 use std::sync::Arc;
 
 use super::ticket::Ticket;
 use crate::order::OrderRecord;
 
-/// An order that is committed as CREATED. Made by the ledger after the commit, and nowhere else.
+/// An order that is written as CREATED: committed, or in the round that is being committed, and then nothing that comes of it leaves the
+/// process before that commit. Made by the ledger, and nowhere else.
 #[derive(Debug)]
 #[must_use = "a dropped token makes its order an orphan"]
 pub struct Registered {
@@ -18,7 +19,7 @@ impl Registered {
         Self { record, ticket }
     }
 
-    /// The committed row.
+    /// The row.
     #[must_use]
     pub fn record(&self) -> &Arc<OrderRecord> {
         &self.record

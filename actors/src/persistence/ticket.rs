@@ -88,7 +88,7 @@ pub struct Answer {
 /// Where the answer goes.
 pub(super) type Reply = oneshot::Sender<Result<Answer, super::NotRegistered>>;
 
-/// Counts a signal's undecided orders and answers its caller after the last. Dropped early (a panic), it answers by
+/// Counts a signal's undecided orders, and the commit if they are judged before it, and answers its caller after the last. Dropped early (a panic), it answers by
 /// its silence: the caller reads the record.
 #[derive(Debug)]
 pub struct Waiter {
@@ -97,16 +97,17 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Waits for `pending` decisions; with none it answers at once.
+    /// Waits for so many decisions and commits; with none it answers at once.
     pub(crate) fn new(pending: usize, reply: Reply, answer: Answer) -> Arc<Self> {
         let waiter = Arc::new(Self { pending: AtomicUsize::new(pending.max(1)), answer: Mutex::new(Some((reply, answer))) });
         if pending == 0 {
-            waiter.decided();
+            waiter.one_less();
         }
         waiter
     }
 
-    fn decided(&self) {
+    /// One of the things that it waits for is there.
+    pub(super) fn one_less(&self) {
         if self.pending.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some((reply, answer)) = self.answer.lock().take()
         {
@@ -167,7 +168,7 @@ impl Ticket {
     /// Tells the caller that this order is decided: admitted, refused on disk, or held for a reason that it can read.
     pub(crate) fn decided(&mut self) {
         if let Some(waiter) = self.waiter.take() {
-            waiter.decided();
+            waiter.one_less();
         }
     }
 

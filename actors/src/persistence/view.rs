@@ -1,4 +1,4 @@
-//! The live view: every account's book, as of the last commit. One writer; readers lock it only to look or to clone
+//! The live view: every account's book, as of the last commit, or with what the round that is open has registered. One writer; readers lock it only to look or to clone
 //! `Arc`s, never across serialisation or an await.
 
 use std::collections::BTreeMap;
@@ -106,9 +106,13 @@ impl View {
         Changes::new(Arc::clone(&self.waiting), orders)
     }
 
-    /// A commit is visible; `changed` are the orders whose rows it wrote.
-    pub(super) fn write(&self, changed: &[CommandId], change: impl FnOnce(&mut BTreeMap<ClientId, Book>)) {
+    /// What was written is visible.
+    pub(super) fn change(&self, change: impl FnOnce(&mut BTreeMap<ClientId, Book>)) {
         change(&mut self.books.write());
+    }
+
+    /// A commit was made; `changed` are the orders whose rows it wrote.
+    pub(super) fn announce(&self, changed: &[CommandId]) {
         self.commits.send_modify(|count| *count += 1);
         self.waiting.wake(changed);
     }

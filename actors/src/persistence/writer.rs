@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Round};
-use super::patience::{PATIENCE, waits_until};
+use super::open_round::{JUDGING, OpenRound};
 use super::unit::{Ack, Posted};
 use super::untold::{LONGEST, Untold};
 use crate::ports::{Query, Rows, StoreError};
@@ -21,6 +21,9 @@ const ROUND_MAX: usize = 256;
 const IDLE: Duration = Duration::from_millis(500);
 /// A pause in the work is used to shorten the log: whoever comes next does not wait for that to happen under load.
 const LULL: Duration = Duration::from_millis(2);
+
+/// Turns of the event loop that an order takes through the gates, at the most.
+const HOPS: usize = 32;
 
 /// What the writer can be asked.
 #[derive(Debug)]
@@ -119,7 +122,7 @@ impl Writer {
         let (sender, receiver) = bounded(capacity);
         std::thread::Builder::new().name("ordergate-writer".into()).spawn(move || {
             let mut untold = Untold::after(LONGEST);
-            let watched = std::panic::AssertUnwindSafe(|| run(&mut ledger, &receiver, &deliver, PATIENCE, &mut untold));
+            let watched = std::panic::AssertUnwindSafe(|| run(&mut ledger, &receiver, &deliver, JUDGING, &mut untold));
             let ended = std::panic::catch_unwind(watched);
             // What was committed is told, whatever came after it.
             let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(&mut ledger, &mut untold)));
@@ -179,64 +182,132 @@ impl Writer {
 /// A panic while a ledger was written on the caller's thread: it is gone.
 struct Panicked;
 
-/// Writes these on the caller's thread.
+/// Does these on the caller's thread.
 fn write(ledger: &mut Ledger, jobs: Vec<Job>, halt: &dyn Halt) -> Result<Option<Round>, Panicked> {
-    let (mut round, mut reads, mut close) = (Vec::new(), Vec::new(), None);
-    for job in jobs {
-        sort(job, &mut round, &mut reads, &mut close);
+    let mut due = Due::default();
+    jobs.into_iter().for_each(|job| due.take(job));
+    let units = std::mem::take(&mut due.units);
+    let result = watched(halt, || ledger.round(units))?;
+    conclude(ledger, due);
+    Ok(result)
+}
+
+/// What comes after the commit: reads, and the close.
+fn conclude(ledger: &mut Ledger, due: Due) {
+    for (query, reply) in due.reads {
+        let _gone = reply.send(ledger.query(&query));
     }
-    // As on the thread: after a panic nobody knows what the disk holds, and the ledger goes down with it.
-    let watched = std::panic::AssertUnwindSafe(|| ledger.round(round));
-    let Ok(result) = std::panic::catch_unwind(watched) else {
-        halt.halt(EXIT_FAULT, "a panic in the writer");
-        return Err(Panicked);
-    };
-    answer(ledger, reads);
-    if let Some(reply) = close {
+    if let Some(reply) = due.close {
         let _gone = reply.send(ledger.close());
     }
-    match result {
-        Ok(round) => Ok(Some(round)),
-        Err(error) => {
+}
+
+/// A step of a ledger on the caller's thread; nothing after a failure, which halts. As on the thread: after a panic nobody knows what the
+/// disk holds, and the ledger goes down with it.
+fn watched<T>(halt: &dyn Halt, step: impl FnOnce() -> Result<T, StoreError>) -> Result<Option<T>, Panicked> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)) {
+        Ok(Ok(done)) => Ok(Some(done)),
+        Ok(Err(error)) => {
             halt.halt(EXIT_FAULT, &error.to_string());
             Ok(None)
+        }
+        Err(_) => {
+            halt.halt(EXIT_FAULT, "a panic in the writer");
+            Err(Panicked)
         }
     }
 }
 
 /// The thread's stand-in for simulations that shall see what it lets happen: each commit takes so long, and what is posted meanwhile
-/// goes into the next one.
+/// goes into the next one. Of every second round that is open for the gates, what they decide goes into it.
 async fn write_late(mut ledger: Ledger, mut jobs: UnboundedReceiver<Job>, takes: Duration, halt: Arc<dyn Halt>, deliver: impl Fn(Round)) {
+    let mut takes_more = false;
     while let Some(first) = jobs.recv().await {
-        let mut due = vec![first];
-        while let Ok(job) = jobs.try_recv() {
-            due.push(job);
-        }
+        let mut due = Due::default();
+        due.take(first);
+        due.take_arrived(&mut jobs);
         tokio::time::sleep(takes).await;
         if halt.is_halted() {
             return;
         }
-        match write(&mut ledger, due, &*halt) {
-            Ok(Some(round)) => deliver(round),
-            Ok(None) | Err(Panicked) => return,
+        let units = std::mem::take(&mut due.units);
+        if !units.is_empty() {
+            let Ok(Some((mut open, acks))) = watched(&*halt, || opened(&mut ledger, units)) else { return };
+            if !acks.is_empty() {
+                takes_more = !takes_more;
+                deliver(Round { acks, events: Vec::new() });
+                let until = jobs.len() + usize::from(takes_more);
+                judged(&jobs, until).await;
+            }
+            if takes_more && open.is_judged() {
+                due.take_arrived(&mut jobs);
+            }
+            let units = std::mem::take(&mut due.units);
+            let finished = || {
+                ledger.add(&mut open, units)?;
+                ledger.finish(open)
+            };
+            let Ok(Some(round)) = watched(&*halt, finished) else { return };
+            ledger.tell_listeners(&round.events);
+            deliver(round);
+        }
+        conclude(&mut ledger, due);
+    }
+}
+
+/// Lets the gates go on until so many jobs are there, or they are done: without time, because no reader of a simulated disk may come
+/// while a round is open.
+async fn judged(jobs: &UnboundedReceiver<Job>, until: usize) {
+    for _ in 0..HOPS {
+        if jobs.len() >= until {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A round with what it shows to the gates.
+fn opened(ledger: &mut Ledger, units: Vec<Posted>) -> Result<(OpenRound, Vec<Ack>), StoreError> {
+    let mut open = ledger.open_round(units)?;
+    let acks = ledger.show(&mut open)?;
+    Ok((open, acks))
+}
+
+/// What was asked of the writer and is still to be done.
+#[derive(Default)]
+struct Due {
+    units: Vec<Posted>,
+    reads: Vec<(Query, oneshot::Sender<Result<Rows, StoreError>>)>,
+    close: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Due {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Post(posted) => self.units.push(*posted),
+            Job::Read(query, reply) => self.reads.push((query, reply)),
+            Job::Close(reply) => self.close = Some(reply),
         }
     }
-}
 
-type Reads = Vec<(Query, oneshot::Sender<Result<Rows, StoreError>>)>;
-type Close = Option<oneshot::Sender<Result<(), StoreError>>>;
-
-fn sort(job: Job, round: &mut Vec<Posted>, reads: &mut Reads, close: &mut Close) {
-    match job {
-        Job::Post(posted) => round.push(*posted),
-        Job::Read(query, reply) => reads.push((query, reply)),
-        Job::Close(reply) => *close = Some(reply),
+    /// Whether somebody waits for something else than a unit.
+    fn is_asked(&self) -> bool {
+        self.close.is_some() || !self.reads.is_empty()
     }
-}
 
-fn answer(ledger: &mut Ledger, reads: Reads) {
-    for (query, reply) in reads {
-        let _gone = reply.send(ledger.query(&query));
+    /// What is queued, up to so many units; nothing comes after the close.
+    fn take_queued(&mut self, jobs: &Receiver<Job>, most: usize) {
+        while self.units.len() < most && self.close.is_none() {
+            let Ok(job) = jobs.try_recv() else { return };
+            self.take(job);
+        }
+    }
+
+    /// What has been posted.
+    fn take_arrived(&mut self, jobs: &mut UnboundedReceiver<Job>) {
+        while let Ok(job) = jobs.try_recv() {
+            self.take(job);
+        }
     }
 }
 
@@ -247,20 +318,19 @@ fn tell(ledger: &mut Ledger, untold: &mut Untold) {
     }
 }
 
-/// Natural group commit: whatever is queued goes into one transaction. It waits for more only while an order is being judged
-/// that was just registered, and only with what nobody waits for.
+/// Natural group commit: whatever is queued goes into one transaction. It waits for more only while an order is being judged that this
+/// very round registers.
 fn run(
     ledger: &mut Ledger,
     jobs: &Receiver<Job>,
     deliver: &dyn Fn(Round),
-    patience: Duration,
+    judging: Duration,
     untold: &mut Untold,
 ) -> Result<(), StoreError> {
     let view = Arc::clone(&ledger.view);
     let writing = view.writing();
     let mut looked_at_space = Instant::now();
     let mut wait = IDLE;
-    let mut expected = None;
     loop {
         // Under load there is no idle moment, and that is when a disk fills up.
         if looked_at_space.elapsed() >= IDLE {
@@ -283,31 +353,21 @@ fn run(
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        let (mut round, mut reads, mut close) = (Vec::new(), Vec::new(), None);
-        sort(first, &mut round, &mut reads, &mut close);
-        while round.len() < ROUND_MAX && close.is_none() {
-            let next = jobs.try_recv().ok().or_else(|| {
-                let until = waits_until(expected, &round, !reads.is_empty(), Instant::now())?;
-                jobs.recv_deadline(until).ok()
-            });
-            let Some(job) = next else { break };
-            sort(job, &mut round, &mut reads, &mut close);
-        }
-        if !round.is_empty() {
-            metrics::histogram!("ordergate_commit_units").record(f64::from(u32::try_from(round.len()).unwrap_or(u32::MAX)));
+        let mut due = Due::default();
+        due.take(first);
+        due.take_queued(jobs, ROUND_MAX);
+        if !due.units.is_empty() {
             writing.begins();
-            let round = ledger.commit(round)?;
+            let round = write_round(ledger, jobs, deliver, &mut due, judging)?;
             untold.add(&round.events, Instant::now());
-            let has_registered = round.acks.iter().any(|ack| matches!(ack, Ack::Registered(..)));
             deliver(round);
-            expected = has_registered.then(|| Instant::now() + patience);
             wait = LULL;
         }
-        for (query, reply) in reads {
+        for (query, reply) in due.reads.drain(..) {
             writing.begins();
             let _gone = reply.send(ledger.query(&query));
         }
-        if let Some(reply) = close {
+        if let Some(reply) = due.close {
             tell(ledger, untold);
             // A disk that hangs in here is seen as at any other step.
             writing.begins();
@@ -317,6 +377,31 @@ fn run(
             return Ok(());
         }
     }
+}
+
+/// One round: what is due, and what the gates decide meanwhile of the orders that it registers.
+fn write_round(
+    ledger: &mut Ledger,
+    jobs: &Receiver<Job>,
+    deliver: &dyn Fn(Round),
+    due: &mut Due,
+    judging: Duration,
+) -> Result<Round, StoreError> {
+    let mut open = ledger.open_round(std::mem::take(&mut due.units))?;
+    let acks = ledger.show(&mut open)?;
+    if !acks.is_empty() {
+        deliver(Round { acks, events: Vec::new() });
+    }
+    let until = Instant::now() + judging;
+    while open.is_judged() && !due.is_asked() && open.units() < ROUND_MAX {
+        let Ok(job) = jobs.recv_deadline(until) else { break };
+        due.take(job);
+        due.take_queued(jobs, ROUND_MAX - open.units());
+        ledger.add(&mut open, std::mem::take(&mut due.units))?;
+    }
+    let units = u32::try_from(open.units()).unwrap_or(u32::MAX);
+    metrics::histogram!("ordergate_commit_units").record(f64::from(units));
+    ledger.finish(open)
 }
 
 #[cfg(test)]

@@ -4,13 +4,15 @@ use chrono::NaiveDate;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
+use crate::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderFact, OrderRecord};
 use crate::persistence::ledger::Seat;
-use crate::persistence::ticket::{Admission, Orphans};
-use crate::persistence::unit::{Cargo, Event, Level, Listener, Note, Outcome, Unit};
+use crate::persistence::registered::Registered;
+use crate::persistence::ticket::{Admission, Answer, Orphans};
+use crate::persistence::unit::{Cargo, Event, Level, Listener, NotRegistered, Note, OrderUnit, Outcome, Unit};
 use crate::pnl::DayChange;
 use crate::ports::{Begun, Loaded, SignalRow, Store, Verdict, Write};
-use crate::testkit::{ManualClock, found_by_thread, morning, order};
+use crate::testkit::builders::terms_of;
+use crate::testkit::{ManualClock, found_by_thread, morning, order, signal_of};
 
 /// What happened, in its order: commits with their rows' units, what listeners heard, how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,10 +162,29 @@ fn awaited() -> (Job, oneshot::Receiver<Outcome>) {
     (noted(Level::Info, Cargo::Done(reply)), answer)
 }
 
-/// The order is to be judged: its commit registers it, and writes nothing.
-fn registered() -> Job {
-    let order = order(1);
-    post(Unit::Reissue { client_id: order.client_id, commands: vec![order.command_id] }, Cargo::None)
+fn account() -> ClientId {
+    order(1).client_id
+}
+
+type Heard = oneshot::Receiver<Result<Answer, NotRegistered>>;
+
+/// An order of a signal of its own, and where its sender hears what became of it.
+fn registered(number: u64) -> (Job, Heard) {
+    let (reply, heard) = oneshot::channel();
+    let signal = signal_of(&[order(number)], || Admission::new(1, 0).force());
+    (post(Unit::Register(Box::new(signal)), Cargo::Caller(reply)), heard)
+}
+
+fn answer_of(heard: &mut Heard) -> Option<Answer> {
+    heard.try_recv().ok().map(Result::unwrap)
+}
+
+/// The gates let it go. Its token ends here: nobody goes on with it.
+fn sent(number: u64, _token: Vec<Registered>) -> Job {
+    let terms = terms_of(&order(number));
+    let fact = OrderFact::SendIntended { terms, request: "{}".to_owned(), gates: Vec::new(), note: None, high_water: None };
+    let OrderRecord { client_id, command_id, .. } = order(number);
+    post(Unit::Order(OrderUnit { client_id, command_id, fact, who: Arc::from("test") }), Cargo::Send)
 }
 
 fn close() -> Job {
@@ -183,78 +204,157 @@ fn commits(story: &Story) -> Vec<usize> {
     story.lock().iter().filter_map(units).collect()
 }
 
+/// What the gates decide of an order goes into the commit that registers it, and nothing is told before that commit.
 #[test]
-fn what_nobody_waits_for_goes_into_the_commit_of_the_order_that_is_judged() {
+fn what_the_gates_decide_of_an_order_goes_into_its_own_commit() {
+    let story = Story::default();
+    let mut ledger = ledger(&story, 10, |_| {});
+    let view = Arc::clone(&ledger.view);
+    let (sender, receiver) = bounded(10);
+    let (job, answer) = registered(1);
+    let answer = std::cell::RefCell::new(answer);
+    sender.send(job).unwrap();
+    let told = std::cell::Cell::new(None);
+    run_all(&mut ledger, &receiver, LONG, |round| {
+        for ack in round.acks {
+            match ack {
+                Ack::Registered(_, mut registered) => {
+                    assert_eq!((commits(&story), round.events.len()), (vec![], 0), "nothing is on the disk");
+                    assert!(view.read(&account(), |book| book.order(order(1).command_id).is_some()).unwrap(), "the gates see it");
+                    registered.iter_mut().for_each(Registered::decided);
+                    assert!(answer_of(&mut answer.borrow_mut()).is_none(), "its sender does not hear of it yet");
+                    sender.send(sent(1, registered)).unwrap();
+                }
+                Ack::SendCommitted(_, command_id, outcome) => {
+                    told.set(Some((command_id, outcome.is_applied(), commits(&story))));
+                    sender.send(close()).unwrap();
+                }
+                Ack::CallCommitted(..) => {}
+            }
+        }
+    });
+    assert_eq!(told.take(), Some((order(1).command_id, true, vec![2])));
+    assert_eq!(answer_of(&mut answer.borrow_mut()).unwrap().orders, [order(1).command_id], "it is decided, and on the disk");
+}
+
+/// Gates that take their time hold up nobody: the order is committed as it is.
+#[test]
+fn an_order_is_committed_without_a_decision_that_does_not_come() {
     let story = Story::default();
     let mut ledger = ledger(&story, 10, |_| {});
     let (sender, receiver) = bounded(10);
-    let (told, delivered) = bounded(1);
-    // The engine's thread: what it posts comes while the writer waits.
-    let engine = std::thread::spawn({
-        let sender = sender.clone();
-        move || {
-            delivered.recv().unwrap();
-            let (job, answer) = awaited();
+    let (job, mut answer) = registered(1);
+    sender.send(job).unwrap();
+    let kept = std::cell::RefCell::new(Vec::new());
+    run_all(&mut ledger, &receiver, Duration::from_millis(1), |round| {
+        if commits(&story) == [1] {
+            sender.send(close()).unwrap();
+        }
+        for ack in round.acks {
+            if let Ack::Registered(_, registered) = ack {
+                kept.borrow_mut().extend(registered);
+            }
+        }
+    });
+    assert_eq!(commits(&story)[..1], [1]);
+    assert!(answer_of(&mut answer).is_none());
+    kept.borrow_mut().iter_mut().for_each(Registered::decided);
+    assert!(answer_of(&mut answer).is_some(), "the commit was not all that it waited for");
+}
+
+/// With anything that somebody else waits for, behind it or beside it, an order is committed at once.
+#[test]
+fn nobody_waits_for_the_gates_of_somebody_else() {
+    let of_others: [fn() -> Vec<Job>; 3] = [
+        || vec![awaited().0],
+        || vec![registered(2).0],
+        || vec![Job::Read(Query::Order(account(), order(1).command_id), oneshot::channel().0)],
+    ];
+    for (number, others) in of_others.into_iter().enumerate() {
+        for beside in [true, false] {
+            let story = Story::default();
+            let mut ledger = ledger(&story, 10, |_| {});
+            let (sender, receiver) = bounded(10);
+            let (job, _answer) = registered(1);
             sender.send(job).unwrap();
-            answer.blocking_recv().unwrap();
+            if beside {
+                others().into_iter().for_each(|job| sender.send(job).unwrap());
+            }
+            run_all(&mut ledger, &receiver, LONG, |_| {
+                let after = if !commits(&story).is_empty() {
+                    vec![close()]
+                } else if beside {
+                    Vec::new()
+                } else {
+                    others()
+                };
+                after.into_iter().for_each(|job| sender.send(job).unwrap());
+            });
+            let units = if number == 2 { 1 } else { 2 };
+            assert_eq!(commits(&story)[..1], [units], "{number}, beside: {beside}");
+        }
+    }
+}
+
+/// What nobody waits for goes with it.
+#[test]
+fn an_answer_that_nobody_waits_for_goes_into_the_commit_of_the_order_that_is_judged() {
+    let story = Story::default();
+    let mut ledger = ledger(&story, 10, |_| {});
+    let (sender, receiver) = bounded(10);
+    [registered(1).0, note(Level::Info)].into_iter().for_each(|job| sender.send(job).unwrap());
+    run_all(&mut ledger, &receiver, LONG, |round| {
+        for ack in round.acks {
+            if let Ack::Registered(_, registered) = ack {
+                [note(Level::Info), sent(1, registered)].into_iter().for_each(|job| sender.send(job).unwrap());
+            }
+        }
+        if !commits(&story).is_empty() {
             sender.send(close()).unwrap();
         }
     });
-    sender.send(registered()).unwrap();
-    run_all(&mut ledger, &receiver, LONG, |round| {
-        if round.acks.iter().any(|ack| matches!(ack, Ack::Registered(..))) {
-            // The broker's answer to the order before came during that commit.
-            sender.send(note(Level::Info)).unwrap();
-            told.send(()).unwrap();
-        }
-    });
-    engine.join().unwrap();
-    assert_eq!(commits(&story)[..2], [0, 2], "the order, then both together");
-}
-
-/// An order that is not sent at all, and a registration for each thing that waits: nothing waits for more than one of them.
-#[test]
-fn it_is_written_without_the_order_and_ahead_of_the_next_one() {
-    let story = Story::default();
-    let mut ledger = ledger(&story, 10, |_| {});
-    let (sender, receiver) = bounded(10);
-    sender.send(registered()).unwrap();
-    let rounds = std::cell::Cell::new(0);
-    run_all(&mut ledger, &receiver, Duration::from_millis(1), |_| {
-        rounds.set(rounds.get() + 1);
-        sender.send(if rounds.get() == 1 { note(Level::Info) } else { close() }).unwrap();
-    });
-    assert_eq!(commits(&story)[..2], [0, 1]);
-
-    let story = Story::default();
-    let mut ledger = self::ledger(&story, 10, |_| {});
-    let rounds = std::cell::Cell::new(0);
-    sender.send(registered()).unwrap();
-    run_all(&mut ledger, &receiver, LONG, |_| {
-        rounds.set(rounds.get() + 1);
-        let (job, _nobody) = awaited();
-        let next = if rounds.get() < 4 { vec![note(Level::Info), registered(), job] } else { vec![close()] };
-        next.into_iter().for_each(|job| sender.send(job).unwrap());
-    });
-    assert_eq!(commits(&story)[..4], [0, 2, 2, 2], "each goes with the next order");
+    assert_eq!(commits(&story)[..1], [4]);
 }
 
 /// Closing ends the wait: nothing that was posted before it is left out.
 #[test]
-fn what_waits_is_written_before_the_journal_closes() {
+fn what_is_open_is_committed_before_the_journal_closes() {
     let story = Story::default();
     let mut ledger = ledger(&story, 10, |_| {});
     let (sender, receiver) = bounded(10);
-    sender.send(registered()).unwrap();
-    let rounds = std::cell::Cell::new(0);
+    sender.send(registered(1).0).unwrap();
     run_all(&mut ledger, &receiver, LONG, |_| {
-        rounds.set(rounds.get() + 1);
-        if rounds.get() == 1 {
+        if commits(&story).is_empty() {
             [note(Level::Info), close()].into_iter().for_each(|job| sender.send(job).unwrap());
         }
     });
-    assert_eq!(commits(&story)[..2], [0, 1]);
+    assert_eq!(commits(&story)[..1], [2]);
     assert_eq!(story.lock().last(), Some(&Closed));
+}
+
+/// A commit that fails takes back what the gates have seen: nobody is answered, and nothing is acknowledged.
+#[test]
+fn nobody_hears_of_a_round_whose_commit_failed() {
+    let story = Story::default();
+    let mut ledger = ledger(&story, 0, |_| {});
+    let (sender, receiver) = bounded(10);
+    let (job, mut answer) = registered(1);
+    sender.send(job).unwrap();
+    let result = run(
+        &mut ledger,
+        &receiver,
+        &|round: Round| {
+            for ack in round.acks {
+                let Ack::Registered(_, mut registered) = ack else { panic!("acknowledged without a commit") };
+                registered.iter_mut().for_each(Registered::decided);
+                sender.send(sent(1, registered)).unwrap();
+            }
+        },
+        LONG,
+        &mut Untold::after(LONG),
+    );
+    assert_eq!(result.unwrap_err().step, "commit");
+    assert!(answer_of(&mut answer).is_none());
 }
 
 #[test]

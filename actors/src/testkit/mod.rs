@@ -7,12 +7,14 @@ pub(crate) mod builders;
 mod order;
 mod patience;
 mod rebuilt;
+mod signal;
 mod wide;
 
 pub use self::book_row::book_row;
 pub use self::order::order;
 pub use self::patience::{found_by_thread, until, until_found};
 pub use self::rebuilt::book_of_journal;
+pub use self::signal::signal_of;
 pub use self::wide::{wide_limits, wide_settings};
 
 use std::collections::BTreeMap;

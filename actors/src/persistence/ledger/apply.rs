@@ -24,7 +24,7 @@ const OURS_ALONE: [&str; 3] = ["journal", "orders.number", "orders.broker_tag"];
 
 impl Ledger {
     /// Applies a unit to the committed rows and writes what comes of it.
-    pub(super) fn apply(&mut self, unit: Unit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
+    pub(in crate::persistence) fn apply(&mut self, unit: Unit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
         let outcome = match unit {
             Unit::Register(registration) => return self.register(*registration, cargo, at),
             Unit::Order(unit) => return self.order(&unit, cargo, at),
