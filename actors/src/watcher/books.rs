@@ -239,11 +239,13 @@ impl WatcherActor {
         self.core.proven.insert(Reading::Positions);
         self.hold_against_contracts(&rows);
         let lag = chrono::Duration::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(chrono::Duration::MAX);
+        let positions = Positions::new(rows, at, began.seq).showing(began.at, lag).beside(beside);
         let mut findings = self.desk.findings.write();
-        findings.positions = Some(Positions::new(rows, at, began.seq).showing(began.at, lag).beside(beside));
+        let before = findings.positions.replace(positions);
         findings.elsewhere.shown(began.seen_elsewhere, began.at);
         findings.trouble.remove(&Reading::Positions);
         drop(findings);
+        drop(before);
         let (patience, search, findings) = (self.patience(), &mut self.core.search, self.desk.findings.read());
         self.line.view.read(&self.desk.client_id, |book| search.positions_read(book, &findings, patience));
         drop(findings);
