@@ -228,6 +228,9 @@ impl WatcherActor {
         self.post_facts(proven);
     }
 
+    /// A read is taken in at one moment and in one walk: nothing decides from half of it, and no commit comes in between. What is no
+    /// decision was done where the answer comes from, in parts or on another thread: the rows are valued and in order. What was filled or
+    /// committed meanwhile has a journal row after `began`, and is not taken for shown.
     pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began: Began, at: DateTime<Utc>) {
         let is_clean = self.tells_all_of_ours(&unreadable);
         let beside = unreadable.iter().filter_map(|row| row.unlisted.as_ref()).fold(Amount::ZERO, |sum, of| sum.plus(of.result));

@@ -298,6 +298,19 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_one_holding_come_together_in_whatever_order_they_are() {
+        let carried = |net, units| PositionRow {
+            carried: Some(crate::ports::Carried { net: units, from: None }),
+            ..position(sbin_in(Product::Nrml), net)
+        };
+        let rows = vec![carried(10, 4), position(sbin_in(Product::Cnc), 7), position(sbin_in(Product::Nrml), -3), carried(1, 1)];
+        let (nrml, positions) = (sbin_in(Product::Nrml), Positions::new(rows, at(0), 1));
+        assert_eq!((positions.net(&nrml), positions.carried(&nrml), positions.net_in(&nrml.instrument)), (8, Some(5), 15));
+        assert_eq!((positions.net(&sbin_in(Product::Cnc)), positions.carried(&sbin_in(Product::Cnc))), (7, None));
+        assert!(!positions.has_row_of(&sbin_in(Product::Mis)) && positions.rows().len() == 4);
+    }
+
+    #[test]
     fn what_is_not_among_the_rows_counts_in_the_result() {
         let row = |unrealised| PositionRow { unrealised: rupees(unrealised), ..position(sbin_in(Product::Mis), 10) };
         let positions = Positions::new(vec![row(40), row(-10)], at(0), 1);

@@ -255,3 +255,7 @@ impl Search {
         self.missing.is_empty()
     }
 }
+
+#[cfg(test)]
+#[path = "search_positions_tests.rs"]
+mod tests;

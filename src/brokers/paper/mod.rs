@@ -187,7 +187,8 @@ impl Shared {
         Ok(look(&mut desk, now))
     }
 
-    /// What is held is of one moment. What it is worth is asked of the market in parts.
+    /// What is held is of one moment, in the order of its keys. What it is worth is asked of the market in parts: what trades meanwhile is
+    /// in the next read.
     async fn positions(&self) -> Snapshot<PositionRow> {
         let held = |desk: &mut Desk, now| {
             let held: Vec<_> = desk.exchange.position_details().map(|(key, position)| (key.clone(), position.clone())).collect();
@@ -199,10 +200,11 @@ impl Shared {
         };
         let mut rows = Vec::with_capacity(held.len());
         for part in held.chunks(AT_ONCE) {
-            if !rows.is_empty() {
+            rows.extend(part.iter().map(|(key, position)| position.row(key, &*self.instruments, &*self.market, now)));
+            // After the last part too: so many are taken in at once.
+            if held.len() > AT_ONCE {
                 tokio::task::yield_now().await;
             }
-            rows.extend(part.iter().map(|(key, position)| position.row(key, &*self.instruments, &*self.market, now)));
         }
         Snapshot::Authoritative(rows, Vec::new())
     }
