@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::adds::{self, Adding};
 use crate::order::{
-    BookState, CommandId, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Strategy, Tag, Terms,
-    trading_date,
+    BookState, CommandId, GateVerdict, HoldingKey, InOrder, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Strategy, Tag,
+    Terms, trading_date,
 };
 use crate::persistence::Book;
 use crate::pnl::differences::units_elsewhere;
@@ -312,8 +312,10 @@ pub(crate) fn is_told_of(order: &OrderRecord) -> bool {
 pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
     let Some(positions) = &findings.positions else { return Vec::new() };
     // What is missing first: nearly nothing is, and a thousand positions are read in the middle of orders.
+    let mut sums = InOrder::new(positions.sums());
     let missing = book.held_keys().filter_map(|(key, gross)| {
-        let (ours, at_broker) = (gross.net(), findings.net(key)?);
+        let shown = sums.get(key).map_or(0, |sum| sum.net);
+        let (ours, at_broker) = (gross.net(), findings.net_beside(key, shown)?);
         let is_missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
         (ours != 0 && is_missing).then_some((key, ours, at_broker))
     });

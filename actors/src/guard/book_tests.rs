@@ -248,6 +248,19 @@ fn a_change_is_judged_without_its_own_row() {
     assert_eq!(judge(&exit(1).working("B1"), 20, &[], &[held("other", -4)]), None);
 }
 
+/// Holdings and rows are gone through beside each other: neither has all that the other has, and rows come in no order.
+#[test]
+fn each_holding_is_held_against_its_own_rows() {
+    let keys = [sbin_in(MIS), sbin_in(Product::Nrml)];
+    let other = |symbol: &str| HoldingKey { instrument: InstrumentKey::new(crate::order::Exchange::Nse, symbol), product: MIS };
+    let (acc, tcs, zee) = (other("ACC-EQ"), other("TCS-EQ"), other("ZEEL-EQ"));
+    let held = |key: &HoldingKey, net| ("trend", key.clone(), net);
+    let book = book_of([], &[held(&zee, 5), held(&keys[0], 10), held(&tcs, 7), held(&keys[1], 3)]);
+    let shown = [(zee.clone(), 4), (acc, 1), (keys[0].clone(), 6), (keys[1].clone(), 3), (keys[0].clone(), 3)];
+    let found = reconcile_with_broker(&book, &broker_shows(&shown)).into_iter().map(|shrunk| (shrunk.key, shrunk.ours, shrunk.at_broker));
+    assert_eq!(found.collect::<Vec<_>>(), [(keys[0].clone(), 10, 9), (tcs, 7, 0), (zee, 5, 4)]);
+}
+
 #[test]
 fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
     let shrunk = |orders: &[OrderRecord], net: i64, shown: i64| {

@@ -13,6 +13,7 @@ mod fields;
 mod fit;
 pub mod holding;
 pub mod ids;
+mod in_order;
 pub mod instrument;
 pub mod lifecycle;
 pub mod money;
@@ -34,6 +35,7 @@ pub use fact::{
 };
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
+pub(crate) use in_order::InOrder;
 pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};
 pub use lifecycle::{NotApplied, Transition};
 pub use money::{Amount, BadNumber, EndPrice, Points, Price, Quantity, worked_out};

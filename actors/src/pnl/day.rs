@@ -202,7 +202,15 @@ impl Day {
     /// What all strategies together hold there of before that date, and what their trades of that date have moved, in units.
     #[must_use]
     pub fn carried_and_traded(&self, date: NaiveDate, key: &HoldingKey) -> (i64, i64) {
-        let Some(pool) = self.pools.get(key) else { return (0, 0) };
+        self.pools.get(key).map_or((0, 0), |pool| self.moved(date, pool))
+    }
+
+    /// The same of everything that it has, in the order of the keys.
+    pub(crate) fn all_carried_and_traded(&self, date: NaiveDate) -> impl Iterator<Item = (&HoldingKey, (i64, i64))> {
+        self.pools.iter().map(move |(key, pool)| (key, self.moved(date, pool)))
+    }
+
+    fn moved(&self, date: NaiveDate, pool: &Pool) -> (i64, i64) {
         let (carried, held) = (pool.carried.net(), pool.held.net());
         if date > self.date { (held, 0) } else { (carried, held.saturating_sub(carried).saturating_sub(pool.corrected)) }
     }

@@ -3,7 +3,7 @@
 //! Every difference is taken apart into units with a cause each, and what shows it. The parts always add up to the
 //! difference; what nothing shows is [`Cause::Unknown`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -288,16 +288,29 @@ fn taken_from(taken_in: i64, sums: [i64; 2], is_there: [bool; 2]) -> Option<usiz
 
 /// A day's orders in one instrument and product that are not ours and have filled.
 fn trades_elsewhere<'a>(findings: &'a Findings, key: &HoldingKey, on: NaiveDate) -> Vec<&'a Arc<BookRow>> {
-    let is_here = |row: &&Arc<BookRow>| {
-        row.instrument == key.instrument && row.product == key.product && row.filled > 0 && trading_date(row.at) == on
-    };
+    let is_here = |row: &&Arc<BookRow>| row.instrument == key.instrument && row.product == key.product && has_traded(row, on);
     findings.foreign.iter().filter(is_here).collect()
+}
+
+fn has_traded(row: &BookRow, on: NaiveDate) -> bool {
+    row.filled > 0 && trading_date(row.at) == on
 }
 
 /// Units that a day's orders which are not ours have traded in one instrument and product: bought less sold.
 #[must_use]
 pub fn units_elsewhere(findings: &Findings, key: &HoldingKey, on: NaiveDate) -> i64 {
     trades_elsewhere(findings, key, on).into_iter().fold(0, |sum: i64, row| sum.saturating_add(row.side.sign().saturating_mul(row.filled)))
+}
+
+/// The same of everything in which they have traded.
+pub(crate) fn all_units_elsewhere(findings: &Findings, on: NaiveDate) -> BTreeMap<HoldingKey, i64> {
+    let mut units: BTreeMap<HoldingKey, i64> = BTreeMap::new();
+    for row in findings.foreign.iter().filter(|row| has_traded(row, on)) {
+        let key = HoldingKey { instrument: row.instrument.clone(), product: row.product };
+        let sum = units.entry(key).or_default();
+        *sum = sum.saturating_add(row.side.sign().saturating_mul(row.filled));
+    }
+    units
 }
 
 fn has_tag(row: &BookRow) -> bool {

@@ -1,7 +1,7 @@
 //! What is held beyond a limit of what may be held: units of an instrument, units of an underlying, lots of short options. However it
 //! came about: a limit that was made tighter, a fill that nobody expected, a position that was taken over. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::LimitName;
@@ -178,7 +178,7 @@ pub(super) fn excesses(book: &Book, limits: &Limits, instruments: &dyn Instrumen
 /// What is over its limit: how much of it is held, and the limit.
 fn over(book: &Book, limits: &Limits, instruments: &dyn Instruments) -> Vec<(Of, i64, i64)> {
     let mut over = Vec::new();
-    let mut underlyings: BTreeMap<Arc<str>, i64> = BTreeMap::new();
+    let mut underlyings: HashMap<&Arc<str>, i64> = HashMap::new();
     let mut short_lots = 0_i64;
     for (key, exposure) in book.exposures() {
         let held = exposure.long.max(exposure.short);
@@ -186,12 +186,15 @@ fn over(book: &Book, limits: &Limits, instruments: &dyn Instruments) -> Vec<(Of,
             over.push((Of::Instrument(key.clone()), held, limits.max_position));
         }
         let Some(contract) = exposure.contract(key, instruments).filter(|_| held > 0) else { continue };
-        let of_it = underlyings.entry(Arc::clone(&contract.underlying)).or_default();
+        let of_it = underlyings.entry(&contract.underlying).or_default();
         *of_it = of_it.saturating_add(held);
         short_lots = short_lots.saturating_add(contract.option_lot.map_or(0, |lot| lots(exposure.short, lot)));
     }
     let most = limits.max_position_underlying;
-    over.extend(underlyings.into_iter().filter(|(_, held)| *held > most).map(|(name, held)| (Of::Underlying(name), held, most)));
+    // Sorted are only those that are over it: nearly none is.
+    let mut beyond: Vec<(&Arc<str>, i64)> = underlyings.into_iter().filter(|(_, held)| *held > most).collect();
+    beyond.sort();
+    over.extend(beyond.into_iter().map(|(name, held)| (Of::Underlying(Arc::clone(name)), held, most)));
     if short_lots > limits.max_short_option_lots {
         over.push((Of::ShortOptions, short_lots, limits.max_short_option_lots));
     }

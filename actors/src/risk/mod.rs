@@ -292,7 +292,11 @@ impl Actor for RiskActor {
         self.known = Known::default();
         // The day is looked after also when the books are read rarely.
         ctx.run_interval(self.desk.settings.waits.poll.min(DAY_EVERY), |actor, ctx| {
-            guarded(actor, ctx, |actor, _, now| actor.tick(now));
+            if guarded(actor, ctx, |actor, _, now| actor.tick(now)).is_some() {
+                ctx.run_later(std::time::Duration::ZERO, |actor, ctx| {
+                    guarded(actor, ctx, |actor, _, now| actor.look_for_excess(now));
+                });
+            }
         });
     }
 }

@@ -99,7 +99,19 @@ impl RiskActor {
             self.line.post(units.into_iter().map(|unit| Posted { unit, cargo: Cargo::None }).collect());
         }
         self.noted = Some(day);
-        self.reduce_what_is_over(&limits, now);
+    }
+
+    /// A look at what is over its limit. It has a turn of its own, for both looks go through everything that is held; each of them
+    /// decides from the committed book as it stands then.
+    pub(super) fn look_for_excess(&mut self, now: DateTime<Utc>) {
+        if !matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open) {
+            return;
+        }
+        let (settings, known) = (&self.desk.settings.limits, &mut self.known);
+        if self.line.view.read(&self.desk.client_id, |book| known.follow(book, settings, now)).is_some() {
+            let limits = self.known.limits(settings, now);
+            self.reduce_what_is_over(&limits, now);
+        }
     }
 
     /// The day's row, if the day is another than the one that is kept.

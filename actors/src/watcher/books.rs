@@ -228,6 +228,9 @@ impl WatcherActor {
         self.post_facts(proven);
     }
 
+    /// A read is taken in at one moment and in one walk: nothing decides from half of it, and no commit comes in between. What is no
+    /// decision was done where the answer comes from, in parts or on another thread: the rows are valued and in order. What was filled or
+    /// committed meanwhile has a journal row after `began`, and is not taken for shown.
     pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began: Began, at: DateTime<Utc>) {
         let is_clean = self.tells_all_of_ours(&unreadable);
         let beside = unreadable.iter().filter_map(|row| row.unlisted.as_ref()).fold(Amount::ZERO, |sum, of| sum.plus(of.result));
@@ -239,11 +242,13 @@ impl WatcherActor {
         self.core.proven.insert(Reading::Positions);
         self.hold_against_contracts(&rows);
         let lag = chrono::Duration::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(chrono::Duration::MAX);
+        let positions = Positions::new(rows, at, began.seq).showing(began.at, lag).beside(beside);
         let mut findings = self.desk.findings.write();
-        findings.positions = Some(Positions::new(rows, at, began.seq).showing(began.at, lag).beside(beside));
+        let before = findings.positions.replace(positions);
         findings.elsewhere.shown(began.seen_elsewhere, began.at);
         findings.trouble.remove(&Reading::Positions);
         drop(findings);
+        drop(before);
         let (patience, search, findings) = (self.patience(), &mut self.core.search, self.desk.findings.read());
         self.line.view.read(&self.desk.client_id, |book| search.positions_read(book, &findings, patience));
         drop(findings);

@@ -4,7 +4,7 @@
 //! the answer of the order book that tells it, whoever hears of it first. What was seen later, or while a read was under way, may be
 //! in it or not: for an exit, units that somebody closed count as not shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -80,6 +80,11 @@ impl Elsewhere {
     #[must_use]
     pub fn is_shown(&self, key: &HoldingKey) -> bool {
         self.fresh.iter().all(|fill| fill.holding != *key)
+    }
+
+    /// In what something was seen that the positions may not show.
+    pub(super) fn unshown(&self) -> BTreeSet<&HoldingKey> {
+        self.fresh.iter().map(|fill| &fill.holding).collect()
     }
 
     /// The units that the positions may still show and that somebody has traded away on that side.

@@ -15,32 +15,35 @@ use crate::risk::{Asked, Figure, broker_pnl};
 /// The broker's position book, as last proven.
 #[derive(Debug, Clone)]
 pub struct Positions {
-    rows: Vec<PositionRow>,
+    rows: Arc<[PositionRow]>,
     /// When the answer came.
     pub at: DateTime<Utc>,
     /// The account's journal row that was the newest when the request went out: fills committed later are not in it.
     pub began_seq: u64,
     /// Trades of before this, by the exchange's clock, are in it.
     pub shows: DateTime<Utc>,
-    /// What the rows come to: every order asks for one.
-    sums: BTreeMap<HoldingKey, Sum>,
+    /// What the rows come to, in the order of their keys: every order asks for one.
+    sums: Arc<[(HoldingKey, Sum)]>,
     /// What positions came to today that are not among the rows, rupees: of others, in instruments that no master has.
     beside: Amount,
 }
 
 /// What the rows of one holding come to.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sum {
-    net: i64,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sum {
+    pub(crate) net: i64,
     /// Units from earlier days; `None`: no row tells of them.
-    carried: Option<i64>,
+    pub(crate) carried: Option<i64>,
 }
 
 impl Sum {
-    fn add(&mut self, row: &PositionRow) {
-        self.net += row.net;
-        let carried = row.carried.map(|carried| carried.net);
-        self.carried = carried.map_or(self.carried, |units| Some(self.carried.unwrap_or(0).saturating_add(units)));
+    fn of(row: &PositionRow) -> Self {
+        Self { net: row.net, carried: row.carried.map(|carried| carried.net) }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.net += more.net;
+        self.carried = more.carried.map_or(self.carried, |units| Some(self.carried.unwrap_or(0).saturating_add(units)));
     }
 }
 
@@ -48,10 +51,17 @@ impl Positions {
     /// The book with these rows.
     #[must_use]
     pub fn new(rows: Vec<PositionRow>, at: DateTime<Utc>, began_seq: u64) -> Self {
-        let mut sums: BTreeMap<HoldingKey, Sum> = BTreeMap::new();
-        for row in &rows {
-            sums.entry(row.holding.clone()).or_default().add(row);
-        }
+        let mut sums: Vec<(HoldingKey, Sum)> = rows.iter().map(|row| (row.holding.clone(), Sum::of(row))).collect();
+        // Adapters hand them over in this order where they can: it costs next to nothing then.
+        sums.sort_by(|(one, _), (other, _)| one.cmp(other));
+        sums.dedup_by(|(key, more), (kept, sum)| {
+            let is_same = key == kept;
+            if is_same {
+                sum.add(*more);
+            }
+            is_same
+        });
+        let (rows, sums) = (Arc::from(rows), Arc::from(sums));
         Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, sums, beside: Amount::ZERO }
     }
 
@@ -79,34 +89,39 @@ impl Positions {
         &self.rows
     }
 
-    /// What it has rows of.
-    pub fn keys(&self) -> impl Iterator<Item = &HoldingKey> {
-        self.sums.keys()
+    /// What its rows come to, in the order of their keys.
+    pub(crate) fn sums(&self) -> impl Iterator<Item = (&HoldingKey, Sum)> {
+        self.sums.iter().map(|(key, sum)| (key, *sum))
+    }
+
+    fn sum(&self, key: &HoldingKey) -> Option<&Sum> {
+        let place = self.sums.binary_search_by(|(at, _)| at.cmp(key)).ok()?;
+        self.sums.get(place).map(|(_, sum)| sum)
     }
 
     /// Whether it has a row of it.
     #[must_use]
     pub fn has_row_of(&self, key: &HoldingKey) -> bool {
-        self.sums.contains_key(key)
+        self.sum(key).is_some()
     }
 
     /// The broker's net of an instrument, all products together.
     #[must_use]
     pub fn net_in(&self, instrument: &InstrumentKey) -> i64 {
-        let from = HoldingKey { instrument: instrument.clone(), ..HoldingKey::lowest() };
-        self.sums.range(from..).take_while(|(key, _)| key.instrument == *instrument).map(|(_, sum)| sum.net).sum()
+        let from = self.sums.partition_point(|(key, _)| key.instrument < *instrument);
+        self.sums.iter().skip(from).take_while(|(key, _)| key.instrument == *instrument).map(|(_, sum)| sum.net).sum()
     }
 
     /// The broker's net; an instrument without a row is flat.
     #[must_use]
     pub fn net(&self, key: &HoldingKey) -> i64 {
-        self.sums.get(key).map_or(0, |sum| sum.net)
+        self.sum(key).map_or(0, |sum| sum.net)
     }
 
     /// What its rows carry of it from earlier days; `None`: they tell of nothing.
     #[must_use]
     pub fn carried(&self, key: &HoldingKey) -> Option<i64> {
-        self.sums.get(key).and_then(|sum| sum.carried)
+        self.sum(key).and_then(|sum| sum.carried)
     }
 
     /// Whether the book tells what there is of it now: by a row, or by having none.
@@ -258,12 +273,17 @@ impl Findings {
     /// midnight: what was read before the exchanges opened is of the day before.
     #[must_use]
     pub fn net(&self, key: &HoldingKey) -> Option<i64> {
+        self.net_beside(key, self.positions.as_ref()?.net(key))
+    }
+
+    /// The same where the net of the positions was looked up before.
+    pub(crate) fn net_beside(&self, key: &HoldingKey, net: i64) -> Option<i64> {
         let positions = self.positions.as_ref()?;
         if key.product != Product::Cnc {
-            return Some(positions.net(key));
+            return Some(net);
         }
         let held = self.holdings.as_ref().filter(|held| session_date(held.at) == session_date(positions.at))?;
-        Some(positions.net(key).saturating_add(held.quantity(&key.instrument)))
+        Some(net.saturating_add(held.quantity(&key.instrument)))
     }
 }
 
@@ -275,6 +295,19 @@ mod tests {
 
     fn funds(available: i64) -> Funds {
         Funds { cash: rupees(0), margin_used: rupees(0), available: rupees(available) }
+    }
+
+    #[test]
+    fn rows_of_one_holding_come_together_in_whatever_order_they_are() {
+        let carried = |net, units| PositionRow {
+            carried: Some(crate::ports::Carried { net: units, from: None }),
+            ..position(sbin_in(Product::Nrml), net)
+        };
+        let rows = vec![carried(10, 4), position(sbin_in(Product::Cnc), 7), position(sbin_in(Product::Nrml), -3), carried(1, 1)];
+        let (nrml, positions) = (sbin_in(Product::Nrml), Positions::new(rows, at(0), 1));
+        assert_eq!((positions.net(&nrml), positions.carried(&nrml), positions.net_in(&nrml.instrument)), (8, Some(5), 15));
+        assert_eq!((positions.net(&sbin_in(Product::Cnc)), positions.carried(&sbin_in(Product::Cnc))), (7, None));
+        assert!(!positions.has_row_of(&sbin_in(Product::Mis)) && positions.rows().len() == 4);
     }
 
     #[test]

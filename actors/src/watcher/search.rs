@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::findings::Sum;
 use super::owner::{has_unexplained, trade_twins};
 use super::reconcile::BookReading;
 use crate::guard::is_told_of;
-use crate::order::{CommandId, HoldingKey, OrderFact, OrderRecord, Product, trading_date};
+use crate::order::{CommandId, HoldingKey, InOrder, OrderFact, OrderRecord, Product, trading_date};
 use crate::persistence::Book;
-use crate::pnl::differences::units_elsewhere;
+use crate::pnl::differences::{all_units_elsewhere, units_elsewhere};
 use crate::ports::{BookRow, TradeRow};
 use crate::watcher::{Findings, Positions};
 
@@ -37,15 +38,32 @@ struct Beside {
 fn unexplained(key: &HoldingKey, book: &Book, findings: &Findings) -> Option<i64> {
     let positions = findings.positions.as_ref().filter(|_| findings.elsewhere.is_shown(key))?;
     let today = trading_date(positions.at);
-    let (carried, traded) = book.newest_day().carried_and_traded(today, key);
-    let began_with = match (positions.carried(key), key.product) {
+    let shown = Sum { net: positions.net(key), carried: positions.carried(key) };
+    let ours = book.newest_day().carried_and_traded(today, key);
+    Some(beyond(key.product, shown, ours, units_elsewhere(findings, key, today)))
+}
+
+/// Units by which today moved a position beyond what our trades and those of others have: `ours` is what we carried and what we traded.
+fn beyond(product: Product, shown: Sum, (carried, traded): (i64, i64), elsewhere: i64) -> i64 {
+    let began_with = match (shown.carried, product) {
         (Some(told), _) => told,
         // Shares of earlier days are in no row of the positions.
         (None, Product::Cnc) => 0,
         (None, Product::Mis | Product::Nrml) => carried,
     };
-    let moved = positions.net(key).saturating_sub(began_with);
-    Some(moved.saturating_sub(traded).saturating_sub(units_elsewhere(findings, key, today)))
+    shown.net.saturating_sub(began_with).saturating_sub(traded).saturating_sub(elsewhere)
+}
+
+/// What [`unexplained`] says of everything that the positions have a row of, in the order of the keys: books are gone through beside
+/// each other, where a thousand look-ups in the middle of orders would hold up all of them.
+fn all_unexplained<'a>(positions: &'a Positions, book: &'a Book, findings: &'a Findings) -> impl Iterator<Item = (&'a HoldingKey, i64)> {
+    let today = trading_date(positions.at);
+    let (unshown, elsewhere) = (findings.elsewhere.unshown(), all_units_elsewhere(findings, today));
+    let mut ours = InOrder::new(book.newest_day().all_carried_and_traded(today));
+    positions.sums().filter(move |(key, _)| !unshown.contains(key)).map(move |(key, shown)| {
+        let ours = ours.get(key).unwrap_or_default();
+        (key, beyond(key.product, shown, ours, elsewhere.get(key).copied().unwrap_or(0)))
+    })
 }
 
 impl Beside {
@@ -194,16 +212,19 @@ impl Search {
     pub fn positions_read(&mut self, book: &Book, findings: &Findings, patience: Patience) {
         let Some(positions) = &findings.positions else { return };
         let nothing = Beside { units: 0, shown: None };
-        let gone: Vec<HoldingKey> = self.beside.keys().filter(|key| !positions.has_row_of(key)).cloned().collect();
-        for key in positions.keys().chain(&gone) {
-            let Some(units) = unexplained(key, book, findings) else { continue };
-            let before = self.beside.get(key).copied().unwrap_or(nothing);
+        let gone = self.beside.keys().filter(|key| !positions.has_row_of(key));
+        let gone = gone.filter_map(|key| Some((key, unexplained(key, book, findings)?)));
+        let mut known = InOrder::new(&self.beside);
+        let there = all_unexplained(positions, book, findings).map(|(key, units)| (key, units, known.get(key).copied()));
+        let there = there.map(|(key, units, known)| (key, units, known.unwrap_or(nothing)));
+        let gone = gone.map(|(key, units)| (key, units, self.beside.get(key).copied().unwrap_or(nothing)));
+        // Nearly every position is explained.
+        let changed = there.chain(gone).filter_map(|(key, units, before)| {
             let after = before.after(units, positions, key, book, patience);
-            // Nearly every position is explained: a thousand of them are read in the middle of orders.
-            if after != before {
-                self.beside.insert(key.clone(), after);
-            }
-        }
+            (after != before).then(|| (key.clone(), after))
+        });
+        let changed: Vec<(HoldingKey, Beside)> = changed.collect();
+        self.beside.extend(changed);
         self.beside.retain(|_, beside| *beside != nothing);
     }
 
@@ -234,3 +255,7 @@ impl Search {
         self.missing.is_empty()
     }
 }
+
+#[cfg(test)]
+#[path = "search_positions_tests.rs"]
+mod tests;

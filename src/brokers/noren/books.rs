@@ -185,7 +185,13 @@ impl Shared {
 
     pub(super) async fn positions(&self) -> Snapshot<PositionRow> {
         let lots = Arc::clone(&self.lots);
-        self.book(self.encoder.position_book(), Keeping::nothing(), move |fields| lots.position(position_row::read(fields)?)).await
+        let read = self.book(self.encoder.position_book(), Keeping::nothing(), move |fields| lots.position(position_row::read(fields)?));
+        let mut read = read.await;
+        // Here and not on the engine's thread, which has an order to send meanwhile.
+        if let Snapshot::Authoritative(rows, _) = &mut read {
+            rows.sort_by(|one, other| one.holding.cmp(&other.holding));
+        }
+        read
     }
 
     pub(super) async fn holdings(&self) -> Snapshot<DeliveryRow> {

@@ -4,7 +4,8 @@
 //! Its books show what is open and the newest that ended; what ended long ago, and was shown as ended, is in the file.
 //!
 //! *Invariant:* what happened is in the file before anybody is told. No lock is held across an await; every future does
-//! its work when it is first polled, and is ready at once unless a live market has to be asked for a quote first.
+//! its work when it is first polled, and is ready at once unless a live market has to be asked for a quote first, or there are so many
+//! positions that they are valued in parts.
 
 mod funds;
 mod live;
@@ -56,6 +57,9 @@ impl PaperSettings {
         Self { directory: directory.into(), poll: Duration::from_secs(1), cash: None }
     }
 }
+
+/// So many positions are valued in one go: whoever shares the thread has a turn between two of them.
+const AT_ONCE: usize = 64;
 
 /// A broker account where no money moves. Clones are the same account.
 #[derive(Clone)]
@@ -183,6 +187,28 @@ impl Shared {
         Ok(look(&mut desk, now))
     }
 
+    /// What is held is of one moment, in the order of its keys. What it is worth is asked of the market in parts: what trades meanwhile is
+    /// in the next read.
+    async fn positions(&self) -> Snapshot<PositionRow> {
+        let held = |desk: &mut Desk, now| {
+            let held: Vec<_> = desk.exchange.position_details().map(|(key, position)| (key.clone(), position.clone())).collect();
+            (held, now)
+        };
+        let (held, now) = match self.read(held) {
+            Ok(read) => read,
+            Err(failure) => return Snapshot::Unknown(failure.to_string()),
+        };
+        let mut rows = Vec::with_capacity(held.len());
+        for part in held.chunks(AT_ONCE) {
+            rows.extend(part.iter().map(|(key, position)| position.row(key, &*self.instruments, &*self.market, now)));
+            // After the last part too: so many are taken in at once.
+            if held.len() > AT_ONCE {
+                tokio::task::yield_now().await;
+            }
+        }
+        Snapshot::Authoritative(rows, Vec::new())
+    }
+
     fn snapshot<T>(&self, look: impl FnOnce(&mut Desk, DateTime<Utc>) -> Vec<T>) -> Snapshot<T> {
         match self.read(look) {
             Ok(rows) => Snapshot::Authoritative(rows, Vec::new()),
@@ -299,7 +325,7 @@ impl Broker for PaperBroker {
 
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.snapshot(|desk, now| desk.exchange.positions(now, &*shared.market)) })
+        Box::pin(async move { shared.positions().await })
     }
 
     /// Its positions carry shares too, so that none is held beside them.

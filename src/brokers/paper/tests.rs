@@ -140,6 +140,33 @@ fn an_order_is_seen_in_every_book_and_on_the_stream() {
     assert!(matches!(&heard[..], [StreamEvent::Reconnected, StreamEvent::Trade(_), StreamEvent::Order(row)] if row.filled == 5));
 }
 
+/// While they are valued in parts others have a turn: what trades then is in the next read.
+#[tokio::test]
+async fn positions_are_of_one_moment_however_many_there_are() {
+    let mut world = World::new();
+    let sbin = world.table.find(&share()).unwrap();
+    let key = |place: usize| InstrumentKey::new(Segment::Nse, &format!("S{place:04}-EQ"));
+    let listed = |place| Instrument { key: key(place), token: u32::try_from(place).unwrap() + 1, ..(*sbin).clone() };
+    let last = 2 * AT_ONCE;
+    world.table = Arc::new(InstrumentTable::new((0..=last).map(listed)));
+    (0..=last).for_each(|place| world.market.set(&key(place), price("874"), price("874.50"), price("874")));
+    let broker = world.open();
+    let buy = |place| {
+        let order = NewOrder { instrument: key(place), terms: limit(Side::Buy, 1, "874.50"), tag: None };
+        broker.place_foreign(&order).unwrap().unwrap();
+    };
+    (0..=last).for_each(buy);
+    let mut read = broker.positions();
+    assert!(read.as_mut().now_or_never().is_none(), "so many have their turn in parts");
+    [0, last].into_iter().for_each(buy);
+    world.market.set(&key(last), price("900"), price("900.50"), price("900"));
+    let nets = |shown: Vec<PositionRow>| [0, last].map(|place| shown[place].net);
+    let shown = rows(read.await);
+    assert_eq!((shown.len(), shown[last].unrealised.to_string()), (last + 1, "25.5".into()));
+    assert_eq!(nets(shown), [1, 1]);
+    assert_eq!(nets(rows(broker.positions().await)), [2, 2]);
+}
+
 #[test]
 fn a_resting_order_fills_when_a_book_is_read_after_the_market_came() {
     let world = World::new();

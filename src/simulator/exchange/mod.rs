@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Amount, BrokerOrderId, HoldingKey, Terms};
+use ordergate_actors::order::{BrokerOrderId, HoldingKey, Terms};
 use ordergate_actors::ports::{BookRow, Instruments, PositionRow, TradeRow};
 
 pub use book::Book;
@@ -155,20 +155,7 @@ impl Exchange {
     /// The positions, those closed today included, valued at the market's last price.
     #[must_use]
     pub fn positions(&self, now: DateTime<Utc>, market: &dyn Market) -> Vec<PositionRow> {
-        let last = |key: &HoldingKey| Some(market.depth(&*self.instruments.find(&key.instrument)?, now)?.last);
-        self.book
-            .positions
-            .iter()
-            .map(|(key, position)| PositionRow {
-                holding: key.clone(),
-                net: position.holding.net,
-                average_price: position.holding.average(),
-                realised: position.realised(),
-                unrealised: last(key).map_or(Amount::ZERO, |last| position.unrealised(last)),
-                per_point: Some(position.per_point),
-                carried: position.brought(),
-            })
-            .collect()
+        self.book.positions.iter().map(|(key, position)| position.row(key, &*self.instruments, market, now)).collect()
     }
 
     /// One position with the day's buys and sells.

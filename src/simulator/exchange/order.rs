@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ordergate_actors::order::{Amount, BookState, Holding, Points, Price, Quantity, Side, Terms};
-use ordergate_actors::ports::{BookRow, Carried};
+use ordergate_actors::order::{Amount, BookState, Holding, HoldingKey, Points, Price, Quantity, Side, Terms};
+use ordergate_actors::ports::{BookRow, Carried, Instruments, PositionRow};
 use rust_decimal::Decimal;
 
 use super::event::Entry;
+use crate::simulator::market::Market;
 
 /// An order of today.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +167,21 @@ impl Position {
     pub(super) fn carried(net: i64, cost: Points, expiry: Option<NaiveDate>, per_point: Decimal) -> Self {
         let holding = Holding { net, cost, ..Holding::default() };
         Self { holding, carried: holding, expiry, per_point, ..Self::default() }
+    }
+
+    /// Its row, valued at the market's last price.
+    #[must_use]
+    pub fn row(&self, key: &HoldingKey, instruments: &dyn Instruments, market: &dyn Market, now: DateTime<Utc>) -> PositionRow {
+        let last = || Some(market.depth(&*instruments.find(&key.instrument)?, now)?.last);
+        PositionRow {
+            holding: key.clone(),
+            net: self.holding.net,
+            average_price: self.holding.average(),
+            realised: self.realised(),
+            unrealised: last().map_or(Amount::ZERO, |last| self.unrealised(last)),
+            per_point: Some(self.per_point),
+            carried: self.brought(),
+        }
     }
 
     /// What the day began with, as a position row tells it.
