@@ -57,9 +57,14 @@ pub fn read(fields: &Fields, read_at: DateTime<Utc>) -> Result<OrderRow, FieldEr
         order_type: fields.text("prctyp").and_then(|text| order_type(&text)),
         state,
         reason: reason.as_deref().map(Arc::from),
-        at: time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"]).unwrap_or(read_at),
+        at: told_at(fields).unwrap_or(read_at),
     };
     Ok(OrderRow { row, reject: reason.as_deref().map(RejectClass::of), doubt, report, is_of_request })
+}
+
+/// The time that the row tells of itself.
+pub(in crate::brokers::noren) fn told_at(fields: &Fields) -> Option<DateTime<Utc>> {
+    time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"])
 }
 
 /// `COMPLETE` means that the whole quantity is filled. Without a count it is taken at its word; with a smaller count the
