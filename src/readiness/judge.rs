@@ -189,7 +189,8 @@ fn address(x: &Inputs) -> Check {
         }
         (Some(seen), None) => check("address", Verdict::Unknown, format!("orders leave from {seen}; no registered address is set")),
         (None, Some(registered)) => {
-            let text = format!("registered is {registered}, and no order of today has shown ours: look before the open that it is this one");
+            let text =
+                format!("registered is {registered}, and no order of today has shown ours: look before the open that it is this one");
             check("address", Verdict::Warn, text)
         }
         (None, None) => check("address", Verdict::Unknown, "neither known nor registered"),
