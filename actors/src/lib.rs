@@ -45,5 +45,5 @@ pub mod watcher;
 
 pub use engine::{Engine, EngineError, StopError};
 pub use line::{Desk, Line, Phase, World};
-pub use settings::{AccountSettings, Holds, Limits, MarginPercent, OnShortfall, QuantityUnit, QuantityUnits, Settings, Waits};
+pub use settings::{AccountSettings, Holds, Limits, MarginPercent, OnShortfall, QuantityUnit, QuantityUnits, Resends, Settings, Waits};
 pub use start::{Parts, WriteOn};

@@ -349,9 +349,26 @@ pub struct Waits {
     pub resend_exit: Duration,
     /// So often at most; then a person is paged.
     pub resend_exit_most: u32,
+    /// Whether that holds too for an exit of a signal or a person that was proven absent from the broker's books.
+    pub resend_absent_exit: bool,
+}
+
+/// Which failed exits go again by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resends {
+    /// So often at most.
+    pub most: u32,
+    /// Those too that were proven absent: proven by books, which may have lied.
+    pub absent: bool,
 }
 
 impl Waits {
+    /// Which failed exits go again by themselves.
+    #[must_use]
+    pub fn resends(&self) -> Resends {
+        Resends { most: self.resend_exit_most, absent: self.resend_absent_exit }
+    }
+
     /// The waits of a broker that answers within a second, polled at its own cadence.
     #[must_use]
     pub fn standard(poll: Duration) -> Self {
@@ -374,6 +391,7 @@ impl Waits {
             doubt_page: Duration::from_secs(30),
             resend_exit: Duration::from_secs(1),
             resend_exit_most: 3,
+            resend_absent_exit: false,
         }
     }
 }

@@ -1,11 +1,15 @@
 //! A burst of quotes on the account's socket while orders go their way. The quotes come from a socket in this process,
-//! the orders go to the simulated broker.
+//! the orders go to the simulated broker. They are what the adapter asks for: depth, with five levels of each side, of every
+//! instrument of the sample by turns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use futures_util::{SinkExt, StreamExt};
+use ordergate::instruments::sample;
+use ordergate_actors::order::trading_date;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -27,6 +31,8 @@ const TURNS: usize = 4;
 #[derive(Debug, Default)]
 struct Source {
     streams: AtomicBool,
+    /// What the engine has subscribed, `NSE` and `2885` each.
+    scrips: Mutex<Vec<(String, String)>>,
     /// Frames sent so far.
     sent: AtomicU64,
     /// Frames of a burst, and how long until the engine had read the last of them.
@@ -40,8 +46,7 @@ pub(crate) fn run(orders: usize) {
     let server = Server::on(Arc::new(tempfile::tempdir().unwrap()), &simulator.account(Some(&format!("ws://{address}/NorenWSTP/"))));
     let mut client = Client::connect(server.address());
     client.warm_up_to_the_broker(100);
-    // A market order asks for a quote, and from then on its instrument's quotes are on the board.
-    let _asked = client::market_orders(server.address(), 1, 1);
+    subscribe_all(&server, &source);
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         quiet.push(client.run(orders / TURNS, Some("until=broker")));
@@ -58,6 +63,7 @@ pub(crate) fn run(orders: usize) {
     let bursts = source.bursts.lock();
     let frames: u64 = bursts.iter().map(|(frames, _)| frames).sum();
     let took: Duration = bursts.iter().map(|(_, took)| *took).sum();
+    println!("depth of {} instruments by turns, {} bytes a frame", source.scrips.lock().len(), depth("df", "NSE", "2885", 0).len());
     println!(
         "{frames} quote frames in {:.1} s; full line p50 {:.0} us and p99 {:.0} us without them, p50 {:.0} us and p99 {:.0} us beside them",
         took.as_secs_f64(),
@@ -68,6 +74,20 @@ pub(crate) fn run(orders: usize) {
     );
     verdict("quote frames per second, read by the engine", count(usize::try_from(frames).unwrap()) / took.as_secs_f64(), ">=", WANTED);
     verdict("full line p99 beside the quotes against its quiet p99", busy.order_us(99.0) / quiet.order_us(99.0), "<=", 1.5);
+}
+
+/// Who asks for a quote subscribes it: from then on its quotes are on the board.
+fn subscribe_all(server: &Server, source: &Source) {
+    let rows = sample(trading_date(Utc::now())).unwrap();
+    let asked = Instant::now();
+    while source.scrips.lock().len() < rows.len() {
+        for row in &rows {
+            let symbol = row.key.symbol.replace('&', "%26").replace(' ', "%20");
+            let _none_yet = server.get(&format!("/dashboard/quotes?exchange={}&symbol={symbol}", row.key.exchange));
+        }
+        assert!(asked.elapsed() < Duration::from_secs(30), "the engine subscribed {} of {}", source.scrips.lock().len(), rows.len());
+        client::wait(Duration::from_millis(100));
+    }
 }
 
 /// A socket that takes any login and sends quotes while it shall.
@@ -97,7 +117,7 @@ async fn connection(stream: TcpStream, source: &Source) -> Option<()> {
     loop {
         tokio::select! {
             message = socket.next() => match message?.ok()? {
-                Message::Text(text) => answer(&mut socket, text.as_str()).await?,
+                Message::Text(text) => answer(&mut socket, source, text.as_str()).await?,
                 // It answers what was sent after the last quote: the engine has read them all.
                 Message::Pong(_) => {
                     let (began, frames): (Instant, u64) = is_read.take()?;
@@ -110,7 +130,8 @@ async fn connection(stream: TcpStream, source: &Source) -> Option<()> {
                     let (_, frames) = burst.get_or_insert_with(|| (Instant::now(), 0));
                     for _ in 0..STEP {
                         let number = source.sent.fetch_add(1, Ordering::Relaxed);
-                        socket.feed(Message::Text(quote(number))).await.ok()?;
+                        let frame = source.next(number)?;
+                        socket.feed(Message::Text(frame)).await.ok()?;
                         *frames += 1;
                     }
                     socket.flush().await.ok()?;
@@ -123,26 +144,58 @@ async fn connection(stream: TcpStream, source: &Source) -> Option<()> {
     }
 }
 
-async fn answer(socket: &mut WebSocketStream<TcpStream>, text: &str) -> Option<()> {
+impl Source {
+    /// The next change of the next instrument.
+    fn next(&self, number: u64) -> Option<Utf8Bytes> {
+        let scrips = self.scrips.lock();
+        let turn = number.checked_rem(u64::try_from(scrips.len()).ok()?)?;
+        let (exchange, token) = scrips.get(usize::try_from(turn).ok()?)?;
+        Some(depth("df", exchange, token, number))
+    }
+
+    /// Notes what is subscribed; an instrument is subscribed once.
+    fn subscribed(&self, exchange: &str, token: &str) {
+        let mut scrips = self.scrips.lock();
+        let scrip = (exchange.to_owned(), token.to_owned());
+        if !scrips.contains(&scrip) {
+            scrips.push(scrip);
+        }
+    }
+}
+
+async fn answer(socket: &mut WebSocketStream<TcpStream>, source: &Source, text: &str) -> Option<()> {
     let told: serde_json::Value = serde_json::from_str(text).ok()?;
     let reply = match told["t"].as_str()? {
         "c" => r#"{"t":"ck","uid":"FA00001","s":"OK"}"#.to_owned(),
         "o" => r#"{"t":"ok"}"#.to_owned(),
         "h" => r#"{"t":"hk"}"#.to_owned(),
-        "t" => {
-            let (exchange, token) = told["k"].as_str()?.split('#').next()?.split_once('|')?;
-            format!(r#"{{"t":"tk","e":"{exchange}","tk":"{token}","lp":"1400.00","bp1":"1399.95","bq1":"10","sp1":"1400.05","sq1":"10"}}"#)
+        "d" => {
+            for scrip in told["k"].as_str()?.split('#') {
+                let (exchange, token) = scrip.split_once('|')?;
+                socket.send(Message::Text(depth("dk", exchange, token, 0))).await.ok()?;
+                source.subscribed(exchange, token);
+            }
+            return Some(());
         }
         _ => return Some(()),
     };
     socket.send(Message::text(reply)).await.ok()
 }
 
-/// The next change of a share's price: its touch moves all the time.
-fn quote(number: u64) -> Utf8Bytes {
+/// A price and five levels of each side: the first frame of a subscription, or a change. The touch moves all the time.
+fn depth(kind: &str, exchange: &str, token: &str, number: u64) -> Utf8Bytes {
+    use std::fmt::Write as _;
     let paise = number % 100;
-    let text = format!(
-        r#"{{"t":"tf","e":"NSE","tk":"2885","lp":"1400.{paise:02}","pc":"0.31","v":"{number}","ft":"1795149000","bp1":"1399.{paise:02}","bq1":"125","sp1":"1401.{paise:02}","sq1":"340"}}"#
+    let mut text = format!(
+        r#"{{"t":"{kind}","e":"{exchange}","tk":"{token}","lp":"1400.{paise:02}","pc":"0.31","v":"{number}","ft":"1795149000","ltt":"10:19:59","ltq":"65","tbq":"90000","tsq":"88000","uc":"1540.00","lc":"1260.00""#
     );
+    for level in 1..=5_u64 {
+        let (bid, ask, units) = (1_400 - level, 1_400 + level, level * 125);
+        let _infallible = write!(
+            text,
+            r#","bp{level}":"{bid}.{paise:02}","bq{level}":"{units}","bo{level}":"{level}","sp{level}":"{ask}.{paise:02}","sq{level}":"{units}","so{level}":"{level}""#
+        );
+    }
+    text.push('}');
     Utf8Bytes::from(text)
 }

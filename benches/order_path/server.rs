@@ -114,7 +114,8 @@ impl Server {
         }
     }
 
-    fn get(&self, path: &str) -> Option<String> {
+    /// What it answers, head and body.
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.address).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer bench-key-0123456789\r\nConnection: close\r\n\r\n")
             .ok()?;

@@ -19,10 +19,14 @@ pub struct ConnectionReport {
     pub token_ends_at: Option<DateTime<Utc>>,
     /// The broker's clock minus ours, ms, from its newest answer.
     pub clock_skew_ms: Option<i64>,
-    /// The address that the broker's own answers name as ours, if they do.
+    /// The address that the broker's own answers of today name as ours, if they do.
     pub address: Option<IpAddr>,
+    /// The broker's words of today by which it takes no order from our address, if no order has passed since.
+    pub address_refusal: Option<String>,
     /// The account's money.
     pub funds: Result<Funds, String>,
+    /// The broker had no room for a read just now: what is not known because of that says nothing against the connection.
+    pub is_full: bool,
     /// Age of the newest frame of the stream; `None`: no stream is up.
     pub stream_age: Option<Duration>,
     /// For how long no stream has come up, and why not; `None` while one is up, or none was tried.
@@ -30,6 +34,25 @@ pub struct ConnectionReport {
     /// The broker's page where a person signs in, if a person must. Its redirect is taken only while a login is awaited,
     /// so this is never shown by itself.
     pub login_link: Option<String>,
+}
+
+impl ConnectionReport {
+    /// One of a connection that told nothing, and why.
+    #[must_use]
+    pub fn lost(words: String) -> Self {
+        Self {
+            session: Err(words.clone()),
+            token_ends_at: None,
+            clock_skew_ms: None,
+            address: None,
+            address_refusal: None,
+            funds: Err(words),
+            is_full: false,
+            stream_age: None,
+            stream_down: None,
+            login_link: None,
+        }
+    }
 }
 
 /// Why a login did not work, and what follows.

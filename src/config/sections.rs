@@ -266,6 +266,7 @@ fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Wai
         doubt_page: scope.millis("waits.doubt_page_ms"),
         resend_exit: scope.millis("waits.resend_exit_ms"),
         resend_exit_most: u32::try_from(scope.number("waits.resend_exit_most", 0..=100)).unwrap_or(u32::MAX),
+        resend_absent_exit: scope.flag("waits.resend_absent_exit", false),
     }
 }
 

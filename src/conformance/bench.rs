@@ -264,6 +264,11 @@ pub(super) fn tick_up(instrument: &Instrument, price: Price) -> Price {
     Price::new(price.value() + instrument.tick.value()).unwrap_or(price)
 }
 
+/// One tick down, if that is a price.
+pub(super) fn tick_down(instrument: &Instrument, price: Price) -> Option<Price> {
+    price.value().checked_sub(instrument.tick.value()).and_then(Price::new)
+}
+
 /// Milliseconds, for people.
 pub(super) fn ms(wait: Duration) -> u64 {
     wait.as_millis().to_u64().unwrap_or(u64::MAX)

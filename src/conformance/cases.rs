@@ -78,6 +78,7 @@ const CASES: &[Case] = &[
     case("cancel again", "Is the cancel of a cancelled order refused clearly?", Needs::SmallOrder, orders::cancel_again),
     case("history kept", "Is the history there after the end?", Needs::SmallOrder, orders::history_kept),
     case("refusal", "Is a stop-market order refused at once?", Needs::SmallOrder, orders::refusal),
+    case("stop order", "Does a stop-limit order wait, move, and become a limit?", Needs::SmallOrder, orders::stop),
     case("ampersand", "Does an order for M&M-EQ arrive as such?", Needs::SmallOrder, orders::ampersand),
     case("quantity unit", "What does a quantity count on MCX and CDS?", Needs::SmallOrder, orders::unit),
     case("nothing left", "Is everything of ours at its end, unfilled?", Needs::SmallOrder, orders::nothing_left),

@@ -47,6 +47,7 @@ pub(super) struct Facts {
     pub(super) small: Tried<SmallOrder>,
     pub(super) long: Tried<LongRemarks>,
     pub(super) refusal: Tried<Refused>,
+    pub(super) stop: Tried<StopOrder>,
     pub(super) ampersand: Tried<Vec<Spelling>>,
     pub(super) unit: Tried<Unit>,
     pub(super) left: Tried<Left>,
@@ -82,6 +83,7 @@ impl Facts {
             small: later(),
             long: later(),
             refusal: later(),
+            stop: later(),
             ampersand: later(),
             unit: later(),
             left: later(),
@@ -259,6 +261,40 @@ pub(super) struct Refused {
     pub(super) outcome: PlaceOutcome,
     /// The status of its row in the book, if it has one.
     pub(super) row: Found<Option<String>>,
+}
+
+/// A stop-limit order, from its placing to its end.
+#[derive(Debug)]
+pub(super) struct StopOrder {
+    pub(super) trigger: Price,
+    pub(super) quantity: i64,
+    pub(super) outcome: PlaceOutcome,
+    /// Its row before anything was done with it, if the book showed one.
+    pub(super) placed: Option<StopRow>,
+    /// Its trigger moved by a tick.
+    pub(super) moved: Option<StopStep>,
+    /// It became a limit far below the market.
+    pub(super) limit: Option<StopStep>,
+    pub(super) is_cancelled: bool,
+    /// Each `status/report` of its history, oldest first.
+    pub(super) statuses: Vec<String>,
+}
+
+/// What a row says of such an order.
+#[derive(Debug)]
+pub(super) struct StopRow {
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
+}
+
+/// A change of such an order.
+#[derive(Debug)]
+pub(super) struct StopStep {
+    pub(super) outcome: CallOutcome,
+    /// Whether the book showed it in time.
+    pub(super) is_shown: bool,
+    /// The row that was seen last.
+    pub(super) row: Option<StopRow>,
 }
 
 /// One way of writing an ampersand.

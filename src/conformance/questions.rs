@@ -23,7 +23,7 @@ const QUESTIONS: &[Question] = &[
     }),
     ("Does a second websocket end the first?", sockets),
     ("What do fillshares, MCX quantities and the payout's sign mean?", quantities),
-    ("Which statuses stand around a cancel?", statuses),
+    ("Which statuses stand around a cancel, and around a trigger?", statuses),
     ("Do cancels and changes count toward the rate limits?", |_| {
         Err("needs a breach with cancels, which is not made on purpose; they are counted here".to_owned())
     }),
@@ -141,5 +141,10 @@ fn statuses(facts: &Facts) -> Answered {
     if small.cancel_statuses.is_empty() {
         return Err("needs a cancel that history or stream tell of".to_owned());
     }
-    Ok(small.cancel_statuses.join(", "))
+    let stop = match &facts.stop {
+        Ok(stop) if stop.statuses.is_empty() => format!("unknown ({})", placed(&stop.outcome)),
+        Ok(stop) => stop.statuses.join(", "),
+        Err(needs) => format!("not tried, {needs}"),
+    };
+    Ok(format!("{}; a stop from placing to cancel: {stop}", small.cancel_statuses.join(", ")))
 }

@@ -84,19 +84,7 @@ impl Recorded {
 pub(super) async fn ask(connection: &dyn Connection) -> ConnectionReport {
     match tokio::time::timeout(PATIENCE, connection.report()).await {
         Ok(report) => report,
-        Err(_) => {
-            let words = format!("the connection did not report within {} s", PATIENCE.as_secs());
-            ConnectionReport {
-                session: Err(words.clone()),
-                token_ends_at: None,
-                clock_skew_ms: None,
-                address: None,
-                funds: Err(words),
-                stream_age: None,
-                stream_down: None,
-                login_link: None,
-            }
-        }
+        Err(_) => ConnectionReport::lost(format!("the connection did not report within {} s", PATIENCE.as_secs())),
     }
 }
 
@@ -133,11 +121,13 @@ pub async fn gather(
         clock_skew_ms: connected.as_ref().and_then(|report| report.clock_skew_ms),
         max_clock_skew: site.readiness.max_clock_skew,
         address: connected.as_ref().and_then(|report| report.address),
+        address_refusal: connected.as_ref().and_then(|report| report.address_refusal.clone()),
         registered: site.registered.get(client_id).copied(),
         masters: site.exchanges.iter().map(|exchange| (*exchange, age(*exchange))).collect(),
         max_master_age: site.readiness.max_master_age,
         limits: desk.settings.limits.clone(),
         funds: connected.as_ref().map(|report| report.funds.clone()),
+        is_full: connected.as_ref().is_some_and(|report| report.is_full),
         stream_age: connected.as_ref().and_then(|report| report.stream_age),
         stream_down: connected.as_ref().and_then(|report| report.stream_down.clone()),
         disk: (line.view.free_space(), line.settings.min_free_bytes),

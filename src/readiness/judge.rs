@@ -88,8 +88,10 @@ pub struct Inputs {
     pub clock_skew_ms: Option<i64>,
     /// The most that it may differ.
     pub max_clock_skew: Duration,
-    /// Our address as the broker sees it.
+    /// Our address as the broker saw it today.
     pub address: Option<IpAddr>,
+    /// The broker's words of today by which it takes no order from our address.
+    pub address_refusal: Option<String>,
     /// Our address as the broker was told.
     pub registered: Option<IpAddr>,
     /// The exchanges whose masters are wanted, and how old each is; `None`: there is none. Empty: the built-in sample,
@@ -101,6 +103,8 @@ pub struct Inputs {
     pub limits: Limits,
     /// The account's money; `None`: this broker has no connection to ask.
     pub funds: Option<Result<Funds, String>>,
+    /// The broker had no room for a read just now.
+    pub is_full: bool,
     /// The age of the stream's newest frame, if one is up.
     pub stream_age: Option<Duration>,
     /// For how long none has come up, and why not.
@@ -172,13 +176,23 @@ fn clock(x: &Inputs) -> Check {
     }
 }
 
+/// The broker tells our address with our orders only: before the first order of a day nobody knows it, and a line may have a new one
+/// every morning.
 fn address(x: &Inputs) -> Check {
+    if let Some(words) = &x.address_refusal {
+        let text = format!("the broker takes no order from this machine's address: {words}; register it there, then ordergate login");
+        return check("address", Verdict::Fail, text);
+    }
     match (x.address, x.registered) {
         (Some(seen), Some(registered)) => {
             check("address", if_so(seen == registered), format!("orders leave from {seen}; registered at the broker is {registered}"))
         }
         (Some(seen), None) => check("address", Verdict::Unknown, format!("orders leave from {seen}; no registered address is set")),
-        (None, Some(registered)) => check("address", Verdict::Unknown, format!("registered is {registered}; the broker does not say ours")),
+        (None, Some(registered)) => {
+            let text =
+                format!("registered is {registered}, and no order of today has shown ours: look before the open that it is this one");
+            check("address", Verdict::Warn, text)
+        }
         (None, None) => check("address", Verdict::Unknown, "neither known nor registered"),
     }
 }
@@ -215,6 +229,7 @@ fn funds(x: &Inputs) -> Check {
         None if x.needs_arming => check("funds", Verdict::Unknown, "this account has no connection to ask"),
         None => check("funds", Verdict::Ok, "paper"),
         Some(Ok(funds)) => check("funds", Verdict::Ok, format!("₹{} available, ₹{} in use", funds.available, funds.margin_used)),
+        Some(Err(cause)) if x.is_full => check("funds", Verdict::Unknown, format!("not read just now: {cause}")),
         Some(Err(cause)) => check("funds", Verdict::Fail, format!("not read: {cause}")),
     }
 }

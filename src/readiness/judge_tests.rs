@@ -12,11 +12,13 @@ fn fine() -> Inputs {
         clock_skew_ms: Some(-2_000),
         max_clock_skew: Duration::from_secs(2),
         address: "10.0.0.1".parse().ok(),
+        address_refusal: None,
         registered: "10.0.0.1".parse().ok(),
         masters: vec![(Exchange::Nse, Some(Duration::from_secs(3_600)))],
         max_master_age: Duration::from_secs(86_400),
         limits: Limits { max_quantity: 1, max_order_value: rupees(1), max_open_orders: 1, daily_loss: rupees(1), ..Limits::standard() },
         funds: Some(Ok(Funds { cash: rupees(5), margin_used: rupees(1), available: rupees(4) })),
+        is_full: false,
         stream_age: Some(Duration::from_secs(3)),
         stream_down: None,
         disk: (Some(1_000_000_000), 1_000_000),
@@ -44,11 +46,12 @@ fn a_fine_account_is_go_although_it_is_not_armed_yet() {
 #[test]
 fn each_failure_alone_is_no_go_and_is_named() {
     type Break = fn(&mut Inputs);
-    let cases: [(&str, Break); 15] = [
+    let cases: [(&str, Break); 16] = [
         ("session", |x| x.session = Err("expired".into())),
         ("clock", |x| x.clock_skew_ms = Some(2_001)),
         ("clock", |x| x.clock_skew_ms = Some(i64::MIN)),
         ("address", |x| x.address = "10.0.0.2".parse().ok()),
+        ("address", |x| x.address_refusal = Some("Rejected : ALGO_CHK: Invalid IP".into())),
         ("master", |x| x.masters.push((Exchange::Nfo, Some(Duration::from_secs(86_401))))),
         ("master", |x| x.masters.push((Exchange::Nfo, None))),
         ("limits", |x| x.limits.daily_loss = Amount::ZERO),
@@ -75,6 +78,9 @@ fn what_is_not_known_stops_nothing_and_is_said() {
     let unknown = Inputs {
         clock_skew_ms: None,
         address: None,
+        registered: None,
+        funds: Some(Err("too many calls".into())),
+        is_full: true,
         calendar: Today { unknown: vec![Exchange::Nse], ..Today::default() },
         disk: (None, 1),
         has_alerts: false,
@@ -83,8 +89,16 @@ fn what_is_not_known_stops_nothing_and_is_said() {
     let report = judge(&unknown);
     assert_eq!(report.overall, Overall::Go);
     let of = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).map(|check| check.name).collect::<Vec<_>>();
-    assert_eq!(of(Verdict::Unknown), ["clock", "address", "disk", "calendar"]);
+    assert_eq!(of(Verdict::Unknown), ["clock", "address", "funds", "disk", "calendar"]);
     assert_eq!(of(Verdict::Warn), ["alerts"]);
+}
+
+#[test]
+fn a_registered_address_that_no_order_of_today_has_shown_is_a_warning() {
+    let report = judge(&Inputs { address: None, ..fine() });
+    let check = report.checks.iter().find(|check| check.name == "address").unwrap();
+    assert_eq!((report.overall, check.verdict), (Overall::Go, Verdict::Warn));
+    assert!(check.text.contains("10.0.0.1") && check.text.contains("look before the open"), "{}", check.text);
 }
 
 #[test]

@@ -65,16 +65,7 @@ mod tests {
         fn report(&self) -> Call<ConnectionReport> {
             self.reports.fetch_add(1, Ordering::SeqCst);
             let session = if self.is_out { Err("logged out".to_owned()) } else { Ok("logged in".to_owned()) };
-            let report = ConnectionReport {
-                session,
-                token_ends_at: None,
-                clock_skew_ms: None,
-                address: None,
-                funds: Err("not told".to_owned()),
-                stream_age: None,
-                stream_down: None,
-                login_link: None,
-            };
+            let report = ConnectionReport { session, ..ConnectionReport::lost("not told".to_owned()) };
             Box::pin(async move {
                 tokio::task::yield_now().await;
                 report

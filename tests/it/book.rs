@@ -201,6 +201,7 @@ impl Book {
                 trigger_price: None,
                 order_type: None,
                 reason: None,
+                besides: None,
             },
         );
     }

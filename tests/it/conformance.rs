@@ -193,6 +193,16 @@ fn a_cancel_that_is_not_done_is_asked_for_again_and_a_change_that_is_refused_is_
     bench.is_clean();
 }
 
+/// The small order is changed twice before.
+#[test]
+fn a_stop_that_does_not_become_a_limit_fails_there_alone() {
+    for change in [3, 4] {
+        let (bench, text) = fails_exactly(&[FaultRule::nth("ModifyOrder", change, Fault::ReplaceRejected)], &["stop order"]);
+        assert!(bench.seen("stop order").contains("the book does not show it"), "{text}");
+        bench.is_clean();
+    }
+}
+
 #[test]
 fn an_order_that_is_never_seen_again_is_said_loudly() {
     let bench = Bench::new();

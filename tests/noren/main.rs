@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
 mod checks;
+mod driven;
 mod hostile;
 mod house;
 mod kill;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use ordergate::simulator::noren_server::{Fault, FaultRule, Symptom};
-use ordergate_actors::order::{CommandId, LegDraft, OrderRecord, Price, Status};
+use ordergate_actors::order::{CommandId, LegDraft, OrderRecord, Price, Status, Tag};
+use ordergate_actors::persistence::{Alarm, Level};
 use ordergate_actors::risk::{Change, ChangeAnswer};
 
 use crate::checks::{Excuse, at_rest, journal_sound};
@@ -135,10 +136,25 @@ async fn changed_again(house: &House, leg: Leg) -> Result<(), String> {
     if order.ask.price != wanted { Err(format!("a change after it did nothing: {order:?}")) } else { Ok(()) }
 }
 
+/// Whoever sent an exit that the books lack sends the next one, and has been paged for that: the engine leaves what it holds open.
+fn is_told(house: &House) -> Result<(), String> {
+    let alarms = house.alarms();
+    let is_paged = |order: &OrderRecord| {
+        let is_it = |alarm: &Alarm| &*alarm.event == "ALARM_EXIT_FAILED" && alarm.command_id == Some(order.command_id);
+        alarms.iter().any(|alarm| is_it(alarm) && alarm.level == Level::Page)
+    };
+    let orders = house.orders();
+    let untold = orders.iter().find(|order| order.is_exit() && order.tag == Some(Tag::NotAtBroker) && !is_paged(order));
+    untold.map_or(Ok(()), |order| Err(format!("nobody was paged that exit {} closes nothing\n{}", order.command_id, house.told())))
+}
+
 /// After all that the position can be left: what rests there fills, and an exit closes what is still held.
 pub(crate) async fn leaves(house: &House) -> Result<(), String> {
     reach(house, Leg::Exit);
     at_rest(house, Excuse::default()).await?;
+    if house.held("SBIN-EQ") != 0 {
+        is_told(house)?;
+    }
     let deadline = tokio::time::Instant::now() + LONG;
     while house.held("SBIN-EQ") != 0 {
         if tokio::time::Instant::now() > deadline {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -273,6 +274,8 @@ pub enum OrderFact {
         order_type: Option<OrderType>,
         /// The broker's words.
         reason: Option<String>,
+        /// What else the row told when the order ended, without secrets: for audit.
+        besides: Option<Arc<str>>,
     },
     /// A trade of this order, seen for the first time.
     Fill(Fill),

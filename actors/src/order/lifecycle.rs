@@ -296,7 +296,8 @@ fn reopen_if_failed(next: &mut OrderRecord) -> bool {
 
 /// Returns whether late truth re-opened the order.
 fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
-    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } = fact else {
+    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason, .. } = fact
+    else {
         return false;
     };
     let shown = Shown { quantity: *quantity, price: *price, trigger_price: *trigger_price, order_type: *order_type };

@@ -47,6 +47,7 @@ fn book(state: BookState, filled: i64) -> OrderFact {
         trigger_price: None,
         order_type: None,
         reason: Some("the broker says so".into()),
+        besides: None,
     }
 }
 
@@ -235,6 +236,7 @@ fn shown(state: BookState, filled: i64, quantity: i64, limit: &str) -> OrderFact
         trigger_price: None,
         order_type: None,
         reason: None,
+        besides: None,
     }
 }
 
@@ -266,7 +268,18 @@ fn a_change_is_settled_by_the_book_and_until_then_the_larger_quantity_counts() {
 fn typed(fact: OrderFact, kind: Option<OrderType>, trigger: Option<&str>) -> OrderFact {
     let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, reason, .. } = fact else { panic!("no row") };
     let trigger_price = trigger.map(|text| Price::parse(text).unwrap().value());
-    OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type: kind, reason }
+    OrderFact::Book {
+        broker_order_id,
+        state,
+        filled,
+        average_price,
+        quantity,
+        price,
+        trigger_price,
+        order_type: kind,
+        reason,
+        besides: None,
+    }
 }
 
 fn stop_terms() -> Terms {

@@ -177,6 +177,8 @@ struct BookInputs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order_type: Option<OrderType>,
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    besides: Option<Arc<str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -268,7 +270,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
         }
         OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
         OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
-        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } => {
+        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason, besides } => {
             Inputs::Book(BookInputs {
                 broker_order_id: broker_order_id.clone(),
                 state: *state,
@@ -279,6 +281,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
                 trigger_price: *trigger_price,
                 order_type: *order_type,
                 reason: reason.clone(),
+                besides: besides.clone(),
             })
         }
         OrderFact::Fill(fill) => Inputs::Fill(fill),
@@ -328,9 +331,9 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         event::BROKER_REJECTED => OrderFact::Rejected { tag: tag()?, reason: reason() },
         event::SEND_UNCONFIRMED => OrderFact::Unconfirmed { cause: reason() },
         event::BROKER_BOOK | event::EXECUTED | event::FAILED => {
-            let BookInputs { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } =
+            let BookInputs { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason, besides } =
                 parsed(row)?;
-            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason }
+            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason, besides }
         }
         event::FILL => OrderFact::Fill(parsed(row)?),
         event::NOT_AT_BROKER => OrderFact::Absent { evidence: reason() },

@@ -11,6 +11,7 @@ use super::reverse::EXITS_MOST;
 use crate::order::basket::COVER_FIRST;
 use crate::order::{CommandId, OrderRecord, Policy, Side, Status, Tag};
 use crate::persistence::Book;
+use crate::settings::Resends;
 use crate::watcher::{Findings, exit_goes_again};
 
 /// A basket's policy as it is kept, under the basket's name.
@@ -112,9 +113,9 @@ fn words(leg: &OrderRecord) -> String {
 }
 
 impl BasketPlan {
-    /// What is to be done next; nothing while all that can be done is to wait. `resends`: how often an exit goes again by itself.
+    /// What is to be done next; nothing while all that can be done is to wait. `resends`: which exits go again by themselves.
     #[must_use]
-    pub fn next(&self, book: &Book, resends: u32, now: DateTime<Utc>) -> Vec<Move> {
+    pub fn next(&self, book: &Book, resends: Resends, now: DateTime<Utc>) -> Vec<Move> {
         let Some(member) = book.order(self.member) else {
             return vec![Move::End(true, format!("order {} of the basket is no longer in memory", self.member))];
         };
@@ -152,7 +153,7 @@ fn cancels(entries: &[&OrderRecord], why: &str) -> Vec<Move> {
 
 /// Exits for exactly what the legs have opened, one after the other for each of them. What was sold is bought back before what was
 /// bought is sold: no short stands alone. What covers a short that does not come back by itself is kept.
-fn unwind(entries: &[&OrderRecord], why: &str, book: &Book, (resends, now): (u32, DateTime<Utc>)) -> Vec<Move> {
+fn unwind(entries: &[&OrderRecord], why: &str, book: &Book, (resends, now): (Resends, DateTime<Utc>)) -> Vec<Move> {
     let opened = entries.iter().filter(|leg| leg.filled_quantity > 0 && !leg.is_test()).map(|leg| (*leg, left_of(leg, book, resends)));
     let (shorts, longs): (Vec<_>, Vec<_>) = opened.partition(|(leg, _)| leg.ask.side == Some(Side::Sell));
     let cover = Cover::of(&shorts, now);
@@ -224,7 +225,7 @@ enum Left {
 }
 
 /// What is still open of what a leg filled, by its exits: those are its children, and what was sent again for them.
-fn left_of(leg: &OrderRecord, book: &Book, resends: u32) -> Left {
+fn left_of(leg: &OrderRecord, book: &Book, resends: Resends) -> Left {
     let mut names = vec![leg.command_id];
     let mut exits: Vec<&Arc<OrderRecord>> = Vec::new();
     for order in book.after(leg.number).filter(|order| order.is_exit()) {

@@ -5,6 +5,7 @@ use crate::order::{Intent, Product};
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, command, exit, order, sbin_in};
 
 const BASKET: u64 = 500;
+const RESENDS: Resends = Resends { most: 3, absent: false };
 
 /// Leg `number - 1` of the basket: a share of its own, so that none stands in another's way.
 fn leg(number: u64, side: Side) -> OrderRecord {
@@ -34,7 +35,7 @@ fn next(policy: Policy, orders: &[OrderRecord]) -> Vec<Move> {
 }
 
 fn next_at(policy: Policy, orders: &[OrderRecord], second: i64) -> Vec<Move> {
-    BasketPlan { policy, member: command(1) }.next(&book_of(orders.to_vec(), &[]), 3, at(second))
+    BasketPlan { policy, member: command(1) }.next(&book_of(orders.to_vec(), &[]), RESENDS, at(second))
 }
 
 fn child(number: u64, of: u64) -> OrderRecord {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::order::{CommandId, HoldingKey, OrderRecord, Status, Strategy, Tag};
 use crate::persistence::Book;
+use crate::settings::Resends;
 use crate::watcher::{Findings, Positions, exit_goes_again};
 
 /// The most exits that one plan sends for one position: an exit may be cut to what the exchange takes in one order.
@@ -49,9 +50,9 @@ impl Reverse {
         Self { order: order.command_id, number: order.number, strategy: order.ask.strategy.clone(), key, from: held, beside }
     }
 
-    /// What is to be done next, by the committed book; `resends` is how often an exit goes again by itself.
+    /// What is to be done next, by the committed book; `resends` is which exits go again by themselves.
     #[must_use]
-    pub fn next(&self, book: &Book, resends: u32) -> Next {
+    pub fn next(&self, book: &Book, resends: Resends) -> Next {
         let Some(order) = book.order(self.order) else {
             return Next::End(true, format!("order {} is no longer in memory", self.order));
         };

@@ -2,6 +2,8 @@ use super::*;
 use crate::order::{Product, Side};
 use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, command, exit, order, sbin_in, strategy};
 
+const RESENDS: Resends = Resends { most: 3, absent: false };
+
 fn plan() -> Reverse {
     Reverse { order: command(5), number: 5, strategy: strategy("trend"), key: sbin_in(Product::Mis), from: 10, beside: 0 }
 }
@@ -16,7 +18,7 @@ fn child(number: u64) -> OrderRecord {
 
 fn next(orders: Vec<OrderRecord>, held: i64) -> Next {
     let holdings = [("trend", sbin_in(Product::Mis), held)];
-    plan().next(&book_of(orders, if held == 0 { &[] } else { &holdings }), 3)
+    plan().next(&book_of(orders, if held == 0 { &[] } else { &holdings }), RESENDS)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::{BasketPlan, Move, Next, Plan, Reverse, Turn, is_flat, turn};
 use crate::order::{OrderRecord, Policy, Status};
 use crate::persistence::{Book, Topic};
+use crate::settings::Resends;
 use crate::watcher::Findings;
 
 /// Which kind of plan.
@@ -50,10 +51,10 @@ enum Step {
     Due(String),
 }
 
-/// Every plan of an account, oldest first. `resends`: how often an exit goes again by itself. `patience`: what is due for longer
+/// Every plan of an account, oldest first. `resends`: which exits go again by themselves. `patience`: what is due for longer
 /// is stuck.
 #[must_use]
-pub fn standings(book: &Book, findings: &Findings, resends: u32, patience: Duration, now: DateTime<Utc>) -> Vec<Standing> {
+pub fn standings(book: &Book, findings: &Findings, resends: Resends, patience: Duration, now: DateTime<Utc>) -> Vec<Standing> {
     let look = Look { book, findings, resends, patience, now };
     let kept = book.kept_of(Topic::Plan).map(|(slot, kept)| match kept.read::<Plan>() {
         Ok(Plan::Basket(plan)) => look.basket(&plan, kept.at),
@@ -77,7 +78,7 @@ pub fn standings(book: &Book, findings: &Findings, resends: u32, patience: Durat
 struct Look<'a> {
     book: &'a Book,
     findings: &'a Findings,
-    resends: u32,
+    resends: Resends,
     patience: Duration,
     now: DateTime<Utc>,
 }

@@ -14,7 +14,7 @@ fn with_plan(orders: Vec<OrderRecord>, holdings: &[(&str, crate::order::HoldingK
 }
 
 fn only(book: &Book, second: i64) -> Standing {
-    let mut found = standings(book, &broker_shows(&[]), 0, Duration::seconds(30), at(second));
+    let mut found = standings(book, &broker_shows(&[]), Resends { most: 0, absent: false }, Duration::seconds(30), at(second));
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }

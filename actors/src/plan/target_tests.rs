@@ -6,7 +6,10 @@ use super::*;
 use crate::order::{Ask, OrderType, Status};
 use crate::persistence::{Kept, KeptChange};
 use crate::plan::Plan;
+use crate::settings::Resends;
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, command, exit, order, sbin, sbin_in};
+
+const RESENDS: Resends = Resends { most: 3, absent: false };
 
 /// TARGET of "trend" in SBIN-EQ MIS, at the market.
 fn target(number: u64, position: i64) -> OrderRecord {
@@ -372,7 +375,7 @@ impl World {
 
     fn leave(&mut self, book: &Book) -> bool {
         for index in 0..self.plans.len() {
-            if self.plans[index].0.next(book, 3) != crate::plan::Next::Exit(self.plans[index].1) {
+            if self.plans[index].0.next(book, RESENDS) != crate::plan::Next::Exit(self.plans[index].1) {
                 continue;
             }
             self.plans[index].1 += 1;

@@ -328,6 +328,9 @@ pub struct BookRow {
     pub reason: Option<Arc<str>>,
     /// When it last changed, by the broker's clock.
     pub at: DateTime<Utc>,
+    /// What else the row of an order of ours told when that ended, without secrets: for audit, nothing follows from it.
+    #[serde(skip)]
+    pub besides: Option<Arc<str>>,
 }
 
 impl BookRow {

@@ -23,5 +23,6 @@ pub fn book_row(id: &str) -> BookRow {
         state: BookState::Open,
         reason: None,
         at: morning(),
+        besides: None,
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
         trigger_price: row.trigger_price,
         order_type: row.order_type,
         reason: row.reason.as_deref().map(str::to_owned),
+        besides: row.besides.clone(),
     })
 }
 

@@ -13,6 +13,7 @@ use crate::order::event::AIMED;
 use crate::order::{CommandId, IdempotencyKey, LegDraft, OrderFact, OrderRecord, Quantity, SignalId, Tag};
 use crate::persistence::{Book, Event, Level, Note, Slot, Topic, Unit, alarm};
 use crate::plan::{Move, Next, Overdue, Plan, overdue};
+use crate::settings::Resends;
 use crate::supervision::Shell;
 
 /// What a plan asks for, whichever kind it is.
@@ -47,7 +48,7 @@ pub(super) fn concerns_plans(event: &Event, has_plans: bool) -> bool {
 }
 
 /// The steps of one plan.
-fn steps_of(name: (Slot, u64), plan: &Plan, book: &Book, (resends, now): (u32, DateTime<Utc>)) -> Vec<Step> {
+fn steps_of(name: (Slot, u64), plan: &Plan, book: &Book, (resends, now): (Resends, DateTime<Utc>)) -> Vec<Step> {
     match plan {
         Plan::Reverse(plan) => match (plan.next(book, resends), book.order(plan.order)) {
             (Next::Exit(count), Some(order)) => {
@@ -98,7 +99,7 @@ impl WatcherActor {
         let late = self.line.view.read(&self.desk.client_id, |book| overdue(book, now)).unwrap_or_default();
         let wish = |late: Overdue| (late.command_id, OrderFact::CancelWanted { tag: Tag::FillTimeout, reason: late.reason });
         self.post_facts(late.into_iter().map(wish).collect());
-        let resends = self.desk.settings.waits.resend_exit_most;
+        let resends = self.desk.settings.waits.resends();
         let steps = self.line.view.read(&self.desk.client_id, |book| {
             let plans = Plan::all(book).into_iter();
             plans.flat_map(|(slot, seq, plan)| steps_of((slot, seq), &plan, book, (resends, now))).collect::<Vec<_>>()

@@ -1,23 +1,27 @@
 //! An exit of which the broker is known to have taken nothing, because it never left this machine or its call was refused
 //! unread, goes again: as a new order with a tag of its own, down the whole line, a few times and ever more slowly. An entry
 //! never does. The tag that failed stays known: should the broker show it after all, that is late truth.
+//!
+//! By policy (`resend_absent_exit`) one does too that was proven absent, once positions that were asked for after the proof show what it
+//! was to close. The exits of a fired rule are not asked for here in that case, and no policy holds them back: `exits/follow.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Concern, WatcherActor, square_off};
+use super::{Concern, Findings, WatcherActor, square_off};
 use crate::engine_signal::EngineSignal;
 use crate::line::Phase;
-use crate::order::{CommandId, HoldingKey, LegDraft, OrderRecord, Product, Side, SignalId, Status, Strategy, Tag, again_key};
+use crate::order::{CommandId, HoldingKey, LegDraft, OrderRecord, Product, Side, SignalId, Source, Status, Strategy, Tag, again_key};
 use crate::persistence::{Book, KillLevel, Level, counts_as_exit};
+use crate::settings::Resends;
 
 /// How often, and how slowly.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub(super) wait: Duration,
-    pub(super) most: u32,
+    pub(super) resends: Resends,
 }
 
 /// Whether the end of an order proves that the broker took none of it, and it may go through another time: nothing left
@@ -27,11 +31,17 @@ fn never_left(tag: Option<Tag>) -> bool {
     matches!(tag, Some(Tag::NotSent | Tag::RateLimited | Tag::BrokerNotLoggedIn))
 }
 
+/// Whether the books lacked it for so long that it counts as absent, and it is no rule's and no square-off's: those send the next one
+/// themselves.
+fn was_absent(order: &OrderRecord) -> bool {
+    order.tag == Some(Tag::NotAtBroker) && !matches!(order.source, Source::System | Source::Stop)
+}
+
 /// How many orders before this one, each the parent of the next, came to nothing in the same way.
 pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
     let mut count = 0;
     let mut parent = order.parent_command_id;
-    while let Some(before) = parent.and_then(|id| book.order(id)).filter(|before| never_left(before.tag)) {
+    while let Some(before) = parent.and_then(|id| book.order(id)).filter(|before| never_left(before.tag) || was_absent(before)) {
         count += 1;
         parent = before.parent_command_id;
     }
@@ -40,10 +50,19 @@ pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
 
 /// Whether a failed exit will go again by itself. One of a square-off does for as long as that is wanted, and from there.
 #[must_use]
-pub fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
+pub fn goes_again(book: &Book, order: &OrderRecord, resends: Resends) -> bool {
     let is_one = order.is_exit() && !order.is_test() && !order.is_resting_stop();
     let is_wanted = !square_off::has_sent(order) || book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff;
-    is_one && is_wanted && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
+    let took_nothing = never_left(order.tag) || (resends.absent && was_absent(order));
+    is_one && is_wanted && order.status == Status::Failed && took_nothing && attempts(book, order) < resends.most
+}
+
+/// Whether the broker's positions, asked for after the order was proven absent, show that what it was to close is there. What a book has
+/// hidden may have filled.
+fn is_shown_unclosed(order: &OrderRecord, key: &HoldingKey, findings: &Findings) -> bool {
+    let is_newer = findings.positions.as_ref().is_some_and(|positions| positions.began_seq >= order.seq);
+    let net = findings.net(key).filter(|_| is_newer).unwrap_or(0);
+    Side::of_net(net).map(Side::opposite) == order.ask.side && net.abs() >= order.unfilled()
 }
 
 /// What becomes of a failed exit that may go again.
@@ -57,18 +76,21 @@ pub(super) enum Again {
 
 /// The exits that go again now, each for what no other exit of its position is for; and those that do not, because somebody has sent
 /// another since. A position that a kill squares off has its exits from there, and a person's freeze holds.
-pub(super) fn due(book: &Book, pace: Pace, now: DateTime<Utc>) -> Vec<Again> {
+pub(super) fn due(book: &Book, findings: &Findings, pace: Pace, now: DateTime<Utc>) -> Vec<Again> {
     let control = book.control();
     if control.is_frozen() {
         return Vec::new();
     }
     let mut rooms: BTreeMap<(Strategy, HoldingKey), i64> = BTreeMap::new();
     let mut found = Vec::new();
-    for order in book.failed_exits().filter(|order| goes_again(book, order, pace.most) && !has_gone_again(book, order)) {
+    for order in book.failed_exits().filter(|order| goes_again(book, order, pace.resends) && !has_gone_again(book, order)) {
         let wait = pace.wait.checked_mul(1 << attempts(book, order).min(16)).unwrap_or(Duration::MAX);
         let is_early = now.signed_duration_since(order.updated_at) < wait;
         let Some(key) = order.holding().filter(|key| !is_early && is_held_still(book, order, key)) else { continue };
         if control.level_for(&order.ask.strategy) >= KillLevel::SquareOff && key.product != Product::Cnc {
+            continue;
+        }
+        if was_absent(order) && !is_shown_unclosed(order, &key, findings) {
             continue;
         }
         let room = rooms.entry((order.ask.strategy.clone(), key.clone())).or_insert_with(|| uncovered(book, order, &key));
@@ -121,7 +143,7 @@ fn is_an_exit_of(order: &OrderRecord, later: &OrderRecord) -> bool {
 impl WatcherActor {
     fn pace(&self) -> Pace {
         let waits = &self.desk.settings.waits;
-        Pace { wait: Duration::from_std(waits.resend_exit).unwrap_or(Duration::MAX), most: waits.resend_exit_most }
+        Pace { wait: Duration::from_std(waits.resend_exit).unwrap_or(Duration::MAX), resends: waits.resends() }
     }
 
     /// Sends again what is due. Derived from the book at every poll, so a restart forgets none; the key makes it once.
@@ -130,7 +152,10 @@ impl WatcherActor {
             return;
         }
         self.load_rules();
-        let due = self.line.view.read(&self.desk.client_id, |book| due(book, self.pace(), now)).unwrap_or_default();
+        let due = {
+            let findings = self.desk.findings.read();
+            self.line.view.read(&self.desk.client_id, |book| due(book, &findings, self.pace(), now)).unwrap_or_default()
+        };
         for again in due {
             let order = match again {
                 Again::Now(order) if self.core.rules.have_taken_back(&order) => continue,
@@ -180,7 +205,7 @@ impl WatcherActor {
     /// Whether an exit that has just failed is taken care of: a square-off sends the next one, or it goes again by itself.
     pub(super) fn will_resend(&self, order: &OrderRecord) -> bool {
         let is_cared_for = |book: &Book| {
-            let goes = goes_again(book, order, self.desk.settings.waits.resend_exit_most);
+            let goes = goes_again(book, order, self.desk.settings.waits.resends());
             goes && !self.core.rules.have_taken_back(order) && (square_off::has_sent(order) || overtaken_by(book, order).is_none())
         };
         self.line.view.read(&self.desk.client_id, is_cared_for).unwrap_or(false)
@@ -191,9 +216,13 @@ impl WatcherActor {
 mod tests {
     use super::*;
     use crate::persistence::Control;
-    use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, order, sbin_in};
+    use crate::testkit::builders::{Build, at, book_of, broker_shows, command, exit, frozen_control, order, sbin_in};
 
-    const PACE: Pace = Pace { wait: Duration::seconds(2), most: 2 };
+    const PACE: Pace = Pace { wait: Duration::seconds(2), resends: Resends { most: 2, absent: false } };
+
+    fn due(book: &Book, pace: Pace, now: DateTime<Utc>) -> Vec<Again> {
+        super::due(book, &Findings::default(), pace, now)
+    }
 
     fn failed(number: u64, parent: Option<u64>) -> OrderRecord {
         let sent = exit(number).side(Side::Sell).asks(10).product(Product::Mis).ended(Status::Failed, Some(Tag::NotSent));
@@ -282,6 +311,32 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_absent_goes_again_by_policy_once_new_positions_show_what_it_closes() {
+        let policy = Pace { resends: Resends { absent: true, ..PACE.resends }, ..PACE };
+        let seq = broker_shows(&[]).positions.unwrap().began_seq;
+        let absent = OrderRecord { tag: Some(Tag::NotAtBroker), seq, ..failed(2, None) };
+        let goes = |order: &OrderRecord, pace: Pace, shown: i64| {
+            let book = book_of([order.clone()], &[("trend", sbin_in(Product::Mis), 10)]);
+            super::due(&book, &broker_shows(&[(sbin_in(Product::Mis), shown)]), pace, at(60)).len()
+        };
+        assert_eq!(goes(&absent, PACE, 10), 0, "a person sends the next one");
+        assert_eq!(goes(&absent, policy, 10), 1);
+        assert_eq!(goes(&absent, policy, 25), 1, "somebody holds more");
+        for shown in [9, 0, -10] {
+            assert_eq!(goes(&absent, policy, shown), 0, "{shown}: it may have filled");
+        }
+        let proven_since = OrderRecord { seq: seq + 1, ..absent.clone() };
+        assert_eq!(goes(&proven_since, policy, 10), 0, "those positions are of before");
+        for source in [Source::System, Source::Stop] {
+            assert_eq!(goes(&OrderRecord { source, ..absent.clone() }, policy, 10), 0, "{source:?}: it is followed elsewhere");
+        }
+        let again = OrderRecord { tag: Some(Tag::NotAtBroker), seq, ..failed(3, Some(2)) };
+        let third = OrderRecord { number: 4, command_id: command(4), parent_command_id: Some(command(3)), ..again.clone() };
+        let book = book_of([absent, again, third], &[("trend", sbin_in(Product::Mis), 10)]);
+        assert!(super::due(&book, &broker_shows(&[(sbin_in(Product::Mis), 10)]), policy, at(60)).is_empty(), "twice is enough");
+    }
+
+    #[test]
     fn a_freeze_and_a_square_off_hold_it_back() {
         let mut book = book_of([failed(2, None)], &[("trend", sbin_in(Product::Mis), 10)]);
         book.put_control(frozen_control());
@@ -296,8 +351,8 @@ mod tests {
     fn the_exit_of_a_square_off_does_not_go_again_when_that_is_over() {
         let ours = OrderRecord { source: crate::order::Source::System, user: Arc::from("kill level 3"), ..failed(2, None) };
         let mut book = book_of([ours.clone()], &[("trend", sbin_in(Product::Mis), 10)]);
-        assert!(due(&book, PACE, at(60)).is_empty() && !goes_again(&book, &ours, PACE.most));
+        assert!(due(&book, PACE, at(60)).is_empty() && !goes_again(&book, &ours, PACE.resends));
         book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
-        assert!(due(&book, PACE, at(60)).is_empty() && goes_again(&book, &ours, PACE.most), "the square-off sends the next one");
+        assert!(due(&book, PACE, at(60)).is_empty() && goes_again(&book, &ours, PACE.resends), "the square-off sends the next one");
     }
 }

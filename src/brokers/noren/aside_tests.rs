@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::NaiveTime;
 use ordergate_actors::order::{BrokerOrderId, Instrument, Kind, Right};
+use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::{
     Broker, CallOutcome, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, Snapshot, StreamEvent,
 };
 use ordergate_actors::testkit::until;
 
 use super::fixtures::{price, share};
-use super::scripted::{World, event, settings, well};
+use super::scripted::{World, event, settings, start, well};
 use super::server::{Act, Arrived, not_ok, ok};
 use super::{AuthFlow, Io, NorenBroker, NorenSettings};
 use crate::brokers::connection::Connection;
@@ -108,6 +109,87 @@ async fn calls_that_nobody_asked_for_are_counted() {
     assert_eq!(world.broker.aside().calls, 2, "the proof and the funds");
     let _book = world.broker.orders().await;
     assert_eq!(world.broker.aside().calls, 0);
+}
+
+/// A new login would end the session that works, and the exits with it.
+#[tokio::test]
+async fn a_report_without_room_for_a_read_is_of_a_session_that_works() {
+    let world = World::new(AuthFlow::OAuth).await;
+    world.broker.take_code("one-time-code".into()).await.unwrap();
+    world.server.script(limited(&["UserDetails"]));
+    let report = world.broker.report().await;
+    assert!(report.session.as_ref().is_ok_and(|words| words.contains("exceeds Limit 10")), "{report:?}");
+    assert!(report.is_full && report.funds.is_err() && report.login_link.is_none(), "{report:?}");
+    assert!(world.server.arrived("Limits").is_empty(), "one more would be one too many");
+    assert_eq!(world.broker.aside().limited.map(|(window, _)| window), Some(RateWindow::Second));
+    world.server.script(limited(&["Limits"]));
+    let report = world.broker.report().await;
+    assert!(report.session.is_ok() && report.is_full && report.funds.is_err() && report.login_link.is_none(), "{report:?}");
+    world.server.script(|arrived, _| well(arrived));
+    let report = world.broker.report().await;
+    assert!(!report.is_full && report.funds.is_ok(), "{report:?}");
+}
+
+#[tokio::test]
+async fn the_address_that_is_told_is_that_of_an_order_of_today() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let row = |number: &str, time: &str, address: &str, tag: &str| {
+        format!(
+            r#"{{"stat":"Ok","norenordno":"{number}","exch":"NSE","tsym":"RELIANCE-EQ","trantype":"B","prd":"I","qty":"1","status":"OPEN",
+               "ordersource":"API","remarks":"{tag}","norentm":"{time} 20-11-2026","ipaddr":"{address}"}}"#
+        )
+    };
+    let rows = [
+        row("1", "09:59:00", "203.0.113.1", "OGA"),
+        row("2", "09:59:59", "203.0.113.2", "OGB"),
+        row("3", "10:00:00", "203.0.113.3", "somebody else's"),
+    ];
+    let book = format!("[{}]", rows.join(","));
+    world.server.script(move |arrived, _| if arrived.route == "OrderBook" { Act::Reply(200, book.clone()) } else { well(arrived) });
+    assert_eq!(world.broker.report().await.address, None, "no order has told it");
+    assert!(matches!(world.broker.orders().await, Snapshot::Authoritative(rows, _) if rows.len() == 3));
+    assert_eq!(world.broker.report().await.address, "203.0.113.2".parse().ok());
+    world.set_clock("2026-11-20T18:31:00Z");
+    let broker = start(&world.server, tempfile::tempdir().unwrap().path(), AuthFlow::QuickAuth, &world.clock);
+    until("the session", || broker.shared.session.token().is_ok()).await;
+    assert!(matches!(broker.orders().await, Snapshot::Authoritative(rows, _) if rows.len() == 3));
+    assert_eq!(broker.report().await.address, None, "the book still shows the day before");
+    assert_eq!(world.broker.shared.session.address(), None, "nor does it outlive the night in a process that goes on");
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_taken_is_told_once_until_an_order_passes() {
+    const WRONG: &str = "Rejected : ALGO_CHK: Invalid IP";
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let mut stream = world.broker.stream().unwrap();
+    let refuse = || {
+        world.server.script(|arrived, _| if arrived.route == "PlaceOrder" { not_ok(200, WRONG) } else { well(arrived) });
+    };
+    refuse();
+    assert_eq!(world.broker.report().await.address_refusal, None);
+    for tag in ["OG1", "OG2"] {
+        assert_eq!(world.broker.place(world.prepared(tag)).await, PlaceOutcome::Rejected(WRONG.to_owned()));
+    }
+    assert_eq!(world.broker.report().await.address_refusal.as_deref(), Some(WRONG));
+    world.server.script(|arrived, _| well(arrived));
+    assert_eq!(world.broker.cancel(BrokerOrderId::parse("1").unwrap()).await, CallOutcome::Accepted);
+    assert!(world.broker.report().await.address_refusal.is_some(), "a cancel proves nothing");
+    assert!(matches!(world.broker.place(world.prepared("OG3")).await, PlaceOutcome::Accepted(_)));
+    assert_eq!(world.broker.report().await.address_refusal, None);
+    refuse();
+    world.broker.place(world.prepared("OG4")).await;
+    world.broker.login().await.unwrap();
+    assert_eq!(world.broker.report().await.address_refusal, None, "a person has seen to it");
+    let mut pages = 0;
+    while let Ok(event) = stream.try_recv() {
+        if let StreamEvent::Notice { level: Level::Page, event: "ALARM_ADDRESS_REFUSED", text } = event {
+            assert!(text.contains(WRONG), "{text}");
+            pages += 1;
+        }
+    }
+    assert_eq!(pages, 2, "once for each time that it began");
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ impl<T> Keeping<T> {
 struct Parsed<T> {
     snapshot: Snapshot<T>,
     class: Option<ErrorClass>,
-    address: Option<IpAddr>,
+    address: Option<(DateTime<Utc>, IpAddr)>,
 }
 
 impl Shared {
@@ -280,8 +280,8 @@ impl Shared {
                 Err(error) => return Snapshot::Unknown(format!("the book could not be parsed: {error}")),
             }
         };
-        if let Some(address) = parsed.address {
-            self.session.saw_address(address);
+        if let Some((at, address)) = parsed.address {
+            self.session.saw_address(address, at);
         }
         self.session.learn(token.number, parsed.class, None, asked_at);
         parsed.snapshot
@@ -332,14 +332,15 @@ impl Shared {
 
 fn parse<T: Clone>(status: u16, body: &[u8], kept: &Keeping<T>, read: impl Fn(&Fields) -> Result<T, FieldError>) -> Parsed<T> {
     let mut address = None;
-    let (snapshot, class) =
-        kept.kept.lock().read(status, body, read, kept.keeps, |fields| address = address.or_else(|| own_address(fields)));
+    let (snapshot, class) = kept.kept.lock().read(status, body, read, kept.keeps, |fields| address = address.max(own_address(fields)));
     Parsed { snapshot, class, address }
 }
 
-/// The address that an order of ours was placed from, if its row names it. Other programs use the API too, from elsewhere.
-fn own_address(row: &Fields) -> Option<IpAddr> {
+/// The address that an order of ours was placed from and when, if its row names both: at night a book may still show the day before.
+/// Other programs use the API too, from elsewhere.
+fn own_address(row: &Fields) -> Option<(DateTime<Utc>, IpAddr)> {
     let is_api = row.text("ordersource").is_some_and(|source| source.eq_ignore_ascii_case("API"));
     let is_ours = is_api && row.text("remarks").is_some_and(|tag| reply::is_our_tag(&tag));
-    row.text("ipaddr").filter(|_| is_ours)?.parse().ok()
+    let address = row.text("ipaddr").filter(|_| is_ours)?.parse().ok()?;
+    Some((order_row::told_at(row)?, address))
 }

@@ -16,17 +16,7 @@ use crate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError
 impl Connection for NorenBroker {
     fn report(&self) -> Call<ConnectionReport> {
         let shared = Arc::clone(&self.shared);
-        let lost = |words: String| ConnectionReport {
-            session: Err(words.clone()),
-            token_ends_at: None,
-            clock_skew_ms: None,
-            address: None,
-            funds: Err(words),
-            stream_age: None,
-            stream_down: None,
-            login_link: None,
-        };
-        self.on_io(async move { shared.report().await }, lost)
+        self.on_io(async move { shared.report().await }, ConnectionReport::lost)
     }
 
     fn login(&self) -> Call<Result<String, LoginError>> {
@@ -47,29 +37,29 @@ impl Connection for NorenBroker {
 
 impl Shared {
     async fn report(&self) -> ConnectionReport {
-        let session = match self.prove(By::Itself).await {
-            Ok(_) => Ok(format!("{} is logged in; a read worked", self.settings().credentials.uid)),
-            Err(unread) => Err(self.heard(unread)),
+        let uid = &self.settings().credentials.uid;
+        let (session, read) = match self.prove(By::Itself).await {
+            Ok(_) => (Ok(format!("{uid} is logged in; a read worked")), self.read_funds(By::Itself).await),
+            // The broker counts the calls of those it knows: a full window is no lost session, and no reason for a new login.
+            Err(unread @ Unread::RateLimited { .. }) if self.session.standing() == Standing::Ready => {
+                (Ok(format!("{uid} is logged in; there was no room for a read just now: {unread}")), Err(unread))
+            }
+            Err(unread) => (Err(unread.to_string()), Err(unread)),
         };
-        let funds = match &session {
-            Ok(_) => self.funds().await,
-            Err(words) => Err(words.clone()),
-        };
+        let is_full = matches!(read, Err(Unread::RateLimited { .. }));
+        let funds = read.map_err(|unread| self.heard(unread));
         ConnectionReport {
             login_link: if session.is_ok() { None } else { self.settings().login_link() },
             session,
             token_ends_at: self.session.ends_at(),
             clock_skew_ms: self.session.skew_ms(),
             address: self.session.address(),
+            address_refusal: self.session.address_refusal(),
             funds,
+            is_full,
             stream_age: self.health.age(),
             stream_down: self.health.down(),
         }
-    }
-
-    /// A person's look at the money, beside the calls that the engine asks for.
-    async fn funds(&self) -> Result<Funds, String> {
-        self.read_funds(By::Itself).await.map_err(|unread| self.heard(unread))
     }
 
     /// The account's money, in one call.
@@ -85,6 +75,7 @@ impl Shared {
         if self.session.standing() != Standing::Ready {
             self.session.ask();
         }
+        self.session.address_is_taken();
         let timeouts = self.settings().timeouts;
         // A kept token is tried first; where no person is needed, a code that went out or is near its end is waited out.
         let patience = match self.settings().auth {

@@ -69,7 +69,7 @@ use crate::brokers::updates;
 use sent::Sent;
 use stream::{Health, Stream};
 use wire::request::Account;
-use wire::{Answer, Body, Delivery, EncodeError, Encoder, outcome};
+use wire::{Answer, Body, Delivery, EncodeError, Encoder, ErrorClass, outcome};
 
 /// Below the 25 at which some brokers of this protocol stop (Noren protocol reference, section 3.3).
 const MODIFICATIONS_MOST: u32 = 20;
@@ -197,6 +197,11 @@ impl NorenBroker {
                 if let Some((window, words)) = answer.limited {
                     shared.session.limited(window, words);
                 }
+                match (call.refusal)(&answer.outcome) {
+                    Some(words) if answer.class == Some(ErrorClass::InvalidIp) => shared.session.address_refused(words),
+                    _ if (call.passes)(&answer.outcome) => shared.session.address_is_taken(),
+                    _ => {}
+                }
                 answer.outcome
             },
             lost,
@@ -209,12 +214,26 @@ struct OrderCall<T> {
     judge: fn(&Delivery) -> Answer<T>,
     not_sent: fn(String) -> T,
     unconfirmed: fn(String) -> T,
+    /// The broker's words, if it refused the call.
+    refusal: fn(&T) -> Option<&str>,
+    /// Whether it proves that orders are taken from our address. A cancel or a change may pass from anywhere.
+    passes: fn(&T) -> bool,
 }
 
-const CHANGE: OrderCall<CallOutcome> =
-    OrderCall { judge: outcome::change, not_sent: CallOutcome::NotSent, unconfirmed: CallOutcome::Unconfirmed };
-const PLACE: OrderCall<PlaceOutcome> =
-    OrderCall { judge: outcome::place, not_sent: PlaceOutcome::NotSent, unconfirmed: PlaceOutcome::Unconfirmed };
+const CHANGE: OrderCall<CallOutcome> = OrderCall {
+    judge: outcome::change,
+    not_sent: CallOutcome::NotSent,
+    unconfirmed: CallOutcome::Unconfirmed,
+    refusal: |outcome| if let CallOutcome::Rejected(words) = outcome { Some(words) } else { None },
+    passes: |_| false,
+};
+const PLACE: OrderCall<PlaceOutcome> = OrderCall {
+    judge: outcome::place,
+    not_sent: PlaceOutcome::NotSent,
+    unconfirmed: PlaceOutcome::Unconfirmed,
+    refusal: |outcome| if let PlaceOutcome::Rejected(words) = outcome { Some(words) } else { None },
+    passes: |outcome| matches!(outcome, PlaceOutcome::Accepted(_)),
+};
 
 fn refused(error: &EncodeError) -> Refusal {
     Refusal { reason: error.to_string() }

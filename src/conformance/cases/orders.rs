@@ -1,12 +1,13 @@
 //! Cases that send an order.
 
+use ordergate_actors::order::BookState;
 use ordergate_actors::ports::{CallOutcome, PlaceOutcome};
 
 use super::reads::tried;
 use super::{Seen, failed, if_so, not_tried, passed};
-use crate::brokers::noren::wire::Ampersand;
+use crate::brokers::noren::wire::{Ampersand, status};
 use crate::conformance::bench::ms;
-use crate::conformance::facts::{Changed, Facts, FrameSeen};
+use crate::conformance::facts::{Changed, Facts, FrameSeen, StopRow, StopStep};
 use crate::conformance::gather::by_number;
 
 const NO_ORDER: &str = "needs an accepted order";
@@ -204,6 +205,38 @@ pub(super) fn refusal(facts: &Facts) -> Seen {
         PlaceOutcome::Accepted(number) => not_tried(format!("unsupported: it was taken under the number {number}, and cancelled")),
         other => failed(placed(other)),
     }
+}
+
+/// What stops that rest at the broker live by (`stop_at = "broker"`). Who refuses them clearly takes none: the engine's own do without.
+pub(super) fn stop(facts: &Facts) -> Seen {
+    let stop = tried!(facts.stop);
+    let what = format!("buy {} at a trigger of {}: {}", stop.quantity, stop.trigger, placed(&stop.outcome));
+    match &stop.outcome {
+        PlaceOutcome::Accepted(_) => {}
+        PlaceOutcome::Rejected(_) => return not_tried(format!("unsupported: {what}; leave stop_at = \"engine\"")),
+        _ => return failed(what),
+    }
+    let Some(row) = &stop.placed else { return failed(format!("{what}, then in no order book")) };
+    let what = format!("{what}, then {}", said(row));
+    let reading = status::read(&row.status, None, row.reason.as_deref());
+    if let Some(doubt) = reading.doubt.or_else(|| (reading.state != BookState::Open).then(|| "it does not wait".to_owned())) {
+        return failed(format!("{what}: {doubt}"));
+    }
+    let is_shown = |step: Option<&StopStep>| step.is_some_and(|step| step.is_shown);
+    let end = if stop.is_cancelled { "cancelled" } else { "its cancel is not shown" };
+    let text = format!("{what}; trigger moved: {}; made a limit: {}; {end}", stepped(stop.moved.as_ref()), stepped(stop.limit.as_ref()));
+    if_so(is_shown(stop.moved.as_ref()) && is_shown(stop.limit.as_ref()) && stop.is_cancelled, text)
+}
+
+fn said(row: &StopRow) -> String {
+    row.reason.as_ref().map_or_else(|| row.status.clone(), |reason| format!("{} ({reason})", row.status))
+}
+
+fn stepped(step: Option<&StopStep>) -> String {
+    let Some(step) = step else { return "not tried".to_owned() };
+    let shown = if step.is_shown { "and the book shows it" } else { "and the book does not show it" };
+    let row = step.row.as_ref().map_or_else(String::new, |row| format!(" ({})", said(row)));
+    format!("{}, {shown}{row}", called(&step.outcome))
 }
 
 /// The word of the setting.

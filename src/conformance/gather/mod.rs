@@ -7,6 +7,7 @@ mod market;
 mod rates;
 mod session;
 mod small;
+mod stop;
 mod unit;
 
 pub(super) use small::by_number;
@@ -86,6 +87,7 @@ fn without_orders(facts: &mut Facts, cause: &str) {
     facts.small = Err(cause.to_owned());
     facts.long = Err(cause.to_owned());
     facts.refusal = Err(cause.to_owned());
+    facts.stop = Err(cause.to_owned());
     facts.ampersand = Err(cause.to_owned());
     facts.unit = Err(cause.to_owned());
     facts.left = Err(cause.to_owned());
@@ -109,10 +111,12 @@ async fn with_orders(facts: &mut Facts, bench: &Bench, instrument: &Arc<Instrume
             if facts.small.as_ref().is_ok_and(|small| small.is_cancelled) {
                 facts.long = extras::long_remarks(bench, instrument, quantity, price).await;
                 facts.refusal = extras::refusal(bench, instrument, quantity).await;
+                facts.stop = stop::life(bench, instrument, quantity, price).await;
                 facts.ampersand = extras::ampersand(bench).await;
             } else {
                 let cause = "needs the small order to be placed and cancelled first";
                 (facts.long, facts.refusal, facts.ampersand) = (Err(cause.into()), Err(cause.into()), Err(cause.into()));
+                facts.stop = Err(cause.into());
             }
         }
         Err(cause) => {

@@ -192,7 +192,7 @@ async fn ends(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallOrde
     small.cancel_again = Some(bench.change(exchange, bench.broker.cancel(number.clone())).await);
 }
 
-fn words(event: &Event) -> String {
+pub(super) fn words(event: &Event) -> String {
     format!("{}/{}", event.status, event.report)
 }
 
@@ -202,6 +202,6 @@ pub(super) fn is_over(row: &Fields) -> bool {
         || row.text("status").is_some_and(|status| ["REJECTED", "REJECT", "COMPLETE"].contains(&status.to_uppercase().as_str()))
 }
 
-fn is_cancelled(row: &Fields) -> bool {
+pub(super) fn is_cancelled(row: &Fields) -> bool {
     row.text("status").is_some_and(|status| ["CANCELED", "CANCELLED"].contains(&status.to_uppercase().as_str()))
 }

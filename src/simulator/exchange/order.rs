@@ -46,6 +46,7 @@ impl Order {
             state,
             reason: None,
             at,
+            besides: None,
         };
         let triggered = !entry.terms.order_type.has_trigger();
         let (expiry, per_point) = (entry.expiry, entry.per_point);

@@ -297,7 +297,9 @@ mod tests {
             token_ends_at: "2026-11-20T21:30:00Z".parse().ok(),
             clock_skew_ms: Some(-12),
             address: "203.0.113.9".parse().ok(),
+            address_refusal: None,
             funds: Ok(Funds { cash: rupees(1_000), margin_used: rupees(200), available: rupees(800) }),
+            is_full: false,
             stream_age: Some(Duration::from_micros(1_234_567)),
             stream_down: None,
             login_link: Some("http://broker.test/login".to_owned()),
@@ -313,16 +315,7 @@ mod tests {
             "stream_age_ms": 1_234,
         });
         assert_eq!(shown(&told), wanted);
-        let lost = ConnectionReport {
-            session: Err("Session Expired".to_owned()),
-            token_ends_at: None,
-            clock_skew_ms: None,
-            address: None,
-            funds: Err("not logged in".to_owned()),
-            stream_age: None,
-            stream_down: None,
-            login_link: None,
-        };
+        let lost = ConnectionReport { session: Err("Session Expired".to_owned()), ..ConnectionReport::lost("not logged in".to_owned()) };
         let wanted = json!({
             "session": null,
             "session_trouble": "Session Expired",

@@ -37,7 +37,7 @@ pub(super) fn of_desk(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Vec<
     let findings = desk.findings.read().clone();
     let waits = &desk.settings.waits;
     let patience = Duration::from_std(waits.doubt_page).unwrap_or(Duration::MAX);
-    let look = |book: &ordergate_actors::persistence::Book| standings(book, &findings, waits.resend_exit_most, patience, now);
+    let look = |book: &ordergate_actors::persistence::Book| standings(book, &findings, waits.resends(), patience, now);
     state.engine.read(&desk.client_id, look).unwrap_or_default()
 }
 

@@ -1,5 +1,7 @@
 //! An exit that never left this machine goes again as a new order; an entry does not.
 
+use std::time::Duration;
+
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{OrderRecord, Status, Tag};
 use ordergate_actors::persistence::ControlChange;
@@ -20,6 +22,13 @@ async fn holding(desk: &Desk) {
     desk.ended(buy("a", 10)).await;
     desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
     desk.pass_secs(2).await;
+}
+
+/// Ten are held at 860, with a stop at 850.
+async fn stopped(desk: &mut Desk) {
+    trade(desk, "860");
+    desk.ended(guarded("10 points", None)).await;
+    desk.until("the rule stands", |desk| rule(desk).is_some()).await;
 }
 
 #[test]
@@ -64,6 +73,93 @@ fn after_a_few_times_a_person_is_asked() {
         desk.pass_secs(30).await;
         assert_eq!(exits(desk).len(), 4);
         assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
+        desk.at_rest().await;
+    });
+}
+
+/// Nobody heard whether it arrived, and no book shows it: whoever sent it is paged, unless the account's policy is to send another.
+#[test]
+fn an_exit_that_was_absent_goes_again_by_policy_alone() {
+    for is_policy in [false, true] {
+        let mut setup = Setup::polled();
+        setup.account.waits.resend_absent_exit = is_policy;
+        scenario(setup, async |desk| {
+            holding(desk).await;
+            desk.next(CallKind::Place, Fault::LoseRequest("reset by peer".into()));
+            let first = desk.ended(exit("a", "SBIN-EQ")).await;
+            assert_eq!(first.tag, Some(Tag::NotAtBroker));
+            if is_policy {
+                desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+                assert_eq!(exits(desk)[1].parent_command_id, Some(first.command_id), "{}", desk.trace());
+            } else {
+                desk.pass_secs(60).await;
+                assert_eq!((exits(desk).len(), desk.held("a", &sbin())), (1, 10), "{}", desk.trace());
+                assert!(desk.has_alarm("ALARM_EXIT_FAILED"));
+                assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
+            }
+            desk.pass_secs(30).await;
+            assert_eq!((exits(desk).len(), desk.net_at_broker(&sbin())), (2, 0));
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// The broker took it, and its order book hides it for longer than promised; its positions do not.
+#[test]
+fn what_the_positions_show_as_closed_does_not_go_again() {
+    let mut setup = Setup::polled();
+    setup.account.waits.resend_absent_exit = true;
+    scenario(setup, async |desk| {
+        holding(desk).await;
+        desk.pass_secs(61).await;
+        desk.broker.broker.set_lag(Duration::from_secs(60));
+        desk.next(CallKind::Place, Fault::LoseReply("reset by peer".into()));
+        let first = desk.order(exit("a", "SBIN-EQ")).await;
+        desk.pass_secs(45).await;
+        assert_eq!((exits(desk).len(), desk.net_at_broker(&sbin())), (1, 0), "{}", desk.trace());
+        desk.broker.broker.set_lag(Duration::ZERO);
+        desk.until_status(first, Status::Executed).await;
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!(exits(desk).len(), 1);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_fired_stop_whose_first_exit_never_arrived_closes_once() {
+    scenario(Setup::polled(), async |desk| {
+        stopped(desk).await;
+        desk.next(CallKind::Place, Fault::LoseRequest("reset by peer".into()));
+        trade(desk, "845");
+        until_flat(desk).await;
+        let exits = fired(desk);
+        assert_eq!(exits.iter().map(|row| (row.tag, row.filled_quantity)).collect::<Vec<_>>(), [(Some(Tag::NotAtBroker), 0), (None, 10)]);
+        desk.at_rest().await;
+    });
+}
+
+/// What a stop risks that goes again: order book and positions both lied, and the first exit turns up beside the second. It is said
+/// loudly, what is held is what the broker has, and one more exit makes it flat.
+#[test]
+fn the_first_exit_of_a_fired_stop_turns_up_beside_the_second() {
+    scenario(Setup::polled(), async |desk| {
+        stopped(desk).await;
+        desk.pass_secs(61).await;
+        desk.broker.broker.set_lag(Duration::from_secs(60));
+        desk.always(CallKind::Positions, Fault::Stale);
+        desk.next(CallKind::Place, Fault::LoseReply("reset by peer".into()));
+        trade(desk, "845");
+        desk.until("the first counts as absent", |desk| fired(desk).first().is_some_and(|row| row.tag == Some(Tag::NotAtBroker))).await;
+        desk.until("the second is there too", |desk| desk.net_at_broker(&sbin()) == -10).await;
+        desk.broker.broker.set_lag(Duration::ZERO);
+        desk.heal();
+        desk.until_alarm("ALARM_LATE_TRUTH").await;
+        desk.until("both are held", |desk| desk.held("a", &sbin()) == -10).await;
+        desk.pass_secs(60).await;
+        let filled: Vec<_> = fired(desk).iter().map(|row| (row.status, row.filled_quantity)).collect();
+        assert_eq!(filled, [(Status::Executed, 10), (Status::Executed, 10)], "and no third\n{}", desk.trace());
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.filled_quantity, 10);
+        desk.until("flat", |desk| (desk.held("a", &sbin()), desk.net_at_broker(&sbin())) == (0, 0)).await;
         desk.at_rest().await;
     });
 }

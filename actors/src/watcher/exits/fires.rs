@@ -136,7 +136,7 @@ impl WatcherActor {
 
     /// Fired rules until their positions are flat.
     pub(super) fn follow_fired(&mut self, slots: &[Slot], now: DateTime<Utc>) {
-        let most = self.desk.settings.waits.resend_exit_most;
+        let resends = self.desk.settings.waits.resends();
         let next: Vec<(Slot, Next)> = self
             .line
             .view
@@ -148,7 +148,7 @@ impl WatcherActor {
                         // One that is replaced goes again from its ladder, which stands until that is there.
                         let is_replaced =
                             |order: &OrderRecord| order.tag == Some(Tag::Replaced) && book.kept(&ladder_slot(order.command_id)).is_some();
-                        let goes_again = |order: &OrderRecord| resend::goes_again(book, order, most) || is_replaced(order);
+                        let goes_again = |order: &OrderRecord| resend::goes_again(book, order, resends) || is_replaced(order);
                         let next = follow(&watched.rule, book, goes_again, now);
                         let is_held_back = watched.held_back.is_some() && next == Next::Wait;
                         let is_alone = !book

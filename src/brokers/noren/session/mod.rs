@@ -1,5 +1,6 @@
 //! The session of one account: one owner logs in, everybody else only reads the token and says what they heard about it.
 
+mod egress;
 pub mod machine;
 #[cfg(test)]
 mod machine_tests;
@@ -23,6 +24,7 @@ use super::http::Http;
 use super::settings::{AuthFlow, NorenSettings};
 use super::wire::{Body, Delivery, Encoder, ErrorClass, ObjectReply};
 use crate::brokers::updates::Notices;
+use egress::Egress;
 use machine::{Machine, Standing, Step, Token, rests_until};
 use skew::Skew;
 use vault::Vault;
@@ -60,10 +62,10 @@ pub struct Session {
 }
 
 /// What the broker's answers told beside their content.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Facts {
     skew: Option<Skew>,
-    address: Option<IpAddr>,
+    egress: Egress,
 }
 
 /// An order call under way: no login happens while it is held.
@@ -173,6 +175,23 @@ impl Session {
             Some(ErrorClass::TokenNotTaken) => self.suspect(token),
             _ => {}
         }
+    }
+
+    /// The broker does not take calls from our address: every one after this is refused too, exits like entries.
+    pub fn address_refused(&self, words: &str) {
+        let is_news = self.facts.lock().egress.was_refused(words.to_owned(), self.now());
+        if is_news {
+            let text = format!(
+                "the broker takes no order from this machine's address ({words}): entries and exits are refused; register the address at the \
+                 broker, or leave by the registered one"
+            );
+            self.notices.say(Level::Page, "ALARM_ADDRESS_REFUSED", text);
+        }
+    }
+
+    /// An order passed, or a person asks for another try.
+    pub fn address_is_taken(&self) {
+        self.facts.lock().egress.is_cleared();
     }
 
     fn dead(&self, number: u64) {
@@ -325,15 +344,21 @@ impl Session {
         self.facts.lock().skew.map(Skew::at_least)
     }
 
-    /// The address that the broker names as ours.
+    /// The address that the broker named as ours today.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.facts.lock().address
+        self.facts.lock().egress.address(self.now())
     }
 
-    /// The broker named our address.
-    pub fn saw_address(&self, address: IpAddr) {
-        self.facts.lock().address = Some(address);
+    /// The broker's words of today by which it takes no order from our address.
+    #[must_use]
+    pub fn address_refusal(&self) -> Option<String> {
+        self.facts.lock().egress.refusal(self.now()).map(str::to_owned)
+    }
+
+    /// The broker named our address, of that time.
+    pub fn saw_address(&self, address: IpAddr, at: DateTime<Utc>) {
+        self.facts.lock().egress.saw(address, at);
     }
 
     /// A read with the session's token.

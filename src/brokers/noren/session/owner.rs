@@ -107,7 +107,7 @@ impl Session {
         match reply {
             ObjectReply::Ok(fields) => {
                 if let Some(address) = fields.text("ipaddr").and_then(|text| text.parse().ok()) {
-                    self.saw_address(address);
+                    self.saw_address(address, self.now());
                 }
                 self.machine.lock().proved(token.number);
                 self.announce();

@@ -82,9 +82,9 @@ impl Merge {
     }
 }
 
-/// The same news, whatever its time.
+/// The same news, whatever its time and what it tells besides.
 fn same(before: &BookRow, row: &BookRow) -> bool {
-    BookRow { at: before.at, ..row.clone() } == *before
+    BookRow { at: before.at, besides: before.besides.clone(), ..row.clone() } == *before
 }
 
 fn is_end(state: BookState) -> bool {

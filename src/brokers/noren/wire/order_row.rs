@@ -10,11 +10,36 @@ use ordergate_actors::ports::BookRow;
 use super::outcome::ORDER_NUMBER;
 use super::redact;
 use super::reject::RejectClass;
+use super::reply;
 use super::scalar::{FieldError, Fields};
 use super::status;
 use super::time;
 
 const REASON_SHOWN: usize = 300;
+
+/// What the engine's row has of it already, and whose account it is.
+const KNOWN: &[&str] = &[
+    "stat",
+    "request_time",
+    "norenordno",
+    "uid",
+    "actid",
+    "remarks",
+    "exch",
+    "tsym",
+    "trantype",
+    "prd",
+    "pcode",
+    "s_prdt_ali",
+    "qty",
+    "fillshares",
+    "avgprc",
+    "prc",
+    "trgprc",
+    "prctyp",
+    "status",
+    "rejreason",
+];
 
 /// A row, and what else it tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +82,23 @@ pub fn read(fields: &Fields, read_at: DateTime<Utc>) -> Result<OrderRow, FieldEr
         order_type: fields.text("prctyp").and_then(|text| order_type(&text)),
         state,
         reason: reason.as_deref().map(Arc::from),
-        at: time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"]).unwrap_or(read_at),
+        at: told_at(fields).unwrap_or(read_at),
+        besides: besides(fields, state),
     };
     Ok(OrderRow { row, reject: reason.as_deref().map(RejectClass::of), doubt, report, is_of_request })
+}
+
+/// All that the row of an order of ours tells beside what is read from it, once it has ended: the exchange's number, who refused or changed
+/// it, from where it came. The broker's book of the day is gone tomorrow.
+fn besides(fields: &Fields, state: BookState) -> Option<Arc<str>> {
+    let is_ours = fields.text("remarks").is_some_and(|tag| reply::is_our_tag(&tag));
+    let told = if is_ours && state != BookState::Open { fields.beside(KNOWN) } else { String::new() };
+    (!told.is_empty()).then(|| Arc::from(told))
+}
+
+/// The time that the row tells of itself.
+pub(in crate::brokers::noren) fn told_at(fields: &Fields) -> Option<DateTime<Utc>> {
+    time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"])
 }
 
 /// `COMPLETE` means that the whole quantity is filled. Without a count it is taken at its word; with a smaller count the

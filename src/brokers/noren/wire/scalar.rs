@@ -14,6 +14,8 @@ use super::redact;
 /// How many characters of a value or a row a message shows.
 const SHOWN: usize = 60;
 const SHOWN_ROW: usize = 400;
+/// How many of what is kept for audit: a whole row is about as long.
+const SHOWN_AUDIT: usize = 1_000;
 
 /// Why a field cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,6 +140,14 @@ impl Fields {
     pub fn summary(&self) -> String {
         let all: Vec<String> = self.shown().map(|(name, value)| format!("{name}={value}")).collect();
         redact::snippet(&all.join(" "), SHOWN_ROW)
+    }
+
+    /// What the object has beside these fields, on one line, shortened and without secrets. Values that are blank are left out.
+    #[must_use]
+    pub fn beside(&self, known: &[&str]) -> String {
+        let rest = self.shown().filter(|(name, _)| !known.contains(name));
+        let told = rest.map(|(name, value)| (name, value.trim_matches('"').trim())).filter(|(_, value)| !value.is_empty());
+        redact::snippet(&told.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "), SHOWN_AUDIT)
     }
 }
 

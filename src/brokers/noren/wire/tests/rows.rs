@@ -304,3 +304,29 @@ fn a_row_of_another_kind_tells_whether_it_is_open() {
     assert_eq!((works.is_open, works.broker_order_id), (Some(true), BrokerOrderId::parse("22061400291198").ok()));
     assert_eq!((order("COMPLETE").is_open, order("CANCELED").is_open), (Some(false), Some(false)));
 }
+
+/// Whoever asks next month for the exchange's number of an order finds it in the journal: the broker's book is gone by then.
+#[test]
+fn what_else_the_row_of_an_ended_order_tells_is_kept_without_secrets() {
+    let besides = |remarks: &str, status: &str| {
+        let json = format!(
+            r#"{{"stat":"Ok","norenordno":"26112000000001","exch":"NSE","tsym":"SBIN-EQ","trantype":"B","prd":"I","qty":"1","fillshares":"1",
+                "status":"{status}","remarks":"{remarks}","exchordid":"1100000012345678","rejby":" ","ordersource":"API","ipaddr":"203.0.113.9",
+                "pan":"ABCDE1234F","C":[{{"susertoken":"abc"}}],"note":"deadbeefdeadbeefdeadbeefdeadbeef"}}"#
+        );
+        row(&json).row.besides
+    };
+    let kept = besides("OGA1B20000001", "COMPLETE").unwrap();
+    for told in ["exchordid=1100000012345678", "ordersource=API", "ipaddr=***", "pan=***", "note=***"] {
+        assert!(kept.contains(told), "{told}: {kept}");
+    }
+    for untold in ["203.0.113", "ABCDE", "abc", "deadbeef", "rejby", "norenordno", "SBIN"] {
+        assert!(!kept.contains(untold), "{untold}: {kept}");
+    }
+    assert_eq!(besides("OGA1B20000001", "OPEN"), None, "it goes on");
+    assert_eq!(besides("by hand", "COMPLETE"), None, "it is not ours");
+    let long = "x ".repeat(5_000);
+    let json = with(BHEL, "note", Some(&format!("{long:?}")));
+    let json = with(&with(&json, "remarks", Some(r#""OGA1""#)), "status", Some(r#""REJECTED""#));
+    assert!(row(&json).row.besides.unwrap().chars().count() <= 1_001);
+}
