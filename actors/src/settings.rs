@@ -249,7 +249,7 @@ pub struct Limits {
     pub loss_warning_percent: u32,
     /// Profit by which the day's floor rises a step, rupees; zero: it stays where it is.
     pub loss_step: Amount,
-    /// Days in a row on which the daily loss was hit, until the account rests to the end of the week.
+    /// Days of loss in a row until the account rests to the end of the week ([`crate::risk::RiskDay::is_lost`]).
     pub loss_days: usize,
     /// Entries of one strategy in one instrument that are alike, or that go to and fro, within [`Limits::repeats_window`].
     pub repeats: usize,

@@ -24,6 +24,8 @@ pub struct Positions {
     pub shows: DateTime<Utc>,
     /// What the rows come to: every order asks for one.
     sums: BTreeMap<HoldingKey, Sum>,
+    /// What is open, by instrument, all products together. Shares that were sold out of a delivery holding are no short position.
+    open: Vec<(InstrumentKey, i64)>,
     /// What positions came to today that are not among the rows, rupees: of others, in instruments that no master has.
     beside: Amount,
 }
@@ -44,6 +46,20 @@ impl Sum {
     }
 }
 
+/// See [`Positions::open`].
+fn open(sums: &BTreeMap<HoldingKey, Sum>) -> Vec<(InstrumentKey, i64)> {
+    let mut open: Vec<(InstrumentKey, i64)> = Vec::new();
+    for (key, sum) in sums {
+        let net = if key.product == Product::Cnc { sum.net.max(0) } else { sum.net };
+        match open.last_mut().filter(|(last, _)| *last == key.instrument) {
+            Some((_, of_it)) => *of_it = of_it.saturating_add(net),
+            None => open.push((key.instrument.clone(), net)),
+        }
+    }
+    open.retain(|(_, net)| *net != 0);
+    open
+}
+
 impl Positions {
     /// The book with these rows.
     #[must_use]
@@ -52,7 +68,8 @@ impl Positions {
         for row in &rows {
             sums.entry(row.holding.clone()).or_default().add(row);
         }
-        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, sums, beside: Amount::ZERO }
+        let open = open(&sums);
+        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, sums, open, beside: Amount::ZERO }
     }
 
     /// With all trades of before that time in it: it was asked for then, and the broker's figures lag behind by no more than `lag`.
@@ -90,11 +107,10 @@ impl Positions {
         self.sums.contains_key(key)
     }
 
-    /// The broker's net of an instrument, all products together.
-    #[must_use]
-    pub fn net_in(&self, instrument: &InstrumentKey) -> i64 {
-        let from = HoldingKey { instrument: instrument.clone(), ..HoldingKey::lowest() };
-        self.sums.range(from..).take_while(|(key, _)| key.instrument == *instrument).map(|(_, sum)| sum.net).sum()
+    /// The instruments in which something is open, and the broker's net of each, all products together. Shares that were sold out of a
+    /// delivery holding are no short position.
+    pub fn open(&self) -> impl Iterator<Item = (&InstrumentKey, i64)> {
+        self.open.iter().map(|(key, net)| (key, *net))
     }
 
     /// The broker's net; an instrument without a row is flat.
