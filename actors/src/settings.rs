@@ -227,7 +227,7 @@ pub struct Limits {
     pub max_position_underlying: i64,
     /// Lots of options that the account may be short, counted the same way.
     pub max_short_option_lots: i64,
-    /// Rupees at the broker that no entry may use.
+    /// Rupees at the broker that no entry may use; of one whose margin is an estimate, only where [`Limits::margin_refuses`] holds.
     pub capital_reserve: Amount,
     /// What an entry is taken to need of the money at the broker, where it is not paid in full.
     pub margin: MarginPercent,

@@ -52,6 +52,7 @@ fn each_failure_alone_is_no_go_and_is_named() {
         ("master", |x| x.masters.push((Exchange::Nfo, Some(Duration::from_secs(86_401))))),
         ("master", |x| x.masters.push((Exchange::Nfo, None))),
         ("limits", |x| x.limits.daily_loss = Amount::ZERO),
+        ("limits", |x| x.limits.max_position = 0),
         ("funds", |x| x.funds = Some(Err("no answer".into()))),
         ("stream", |x| (x.stream_age, x.stream_down) = (None, Some((MAX_STREAM_DOWN, "refused".into())))),
         ("disk", |x| x.disk = (Some(1), 2)),
