@@ -36,7 +36,7 @@ impl Beyond {
 fn units(instrument: &InstrumentKey, net: i64, book: &Book, positions: &Positions, findings: &Findings) -> (i64, i64) {
     let (long, short) = book.exposure(instrument).map_or((0, 0), |exposure| (exposure.long, exposure.short));
     let plain = ((net - long).max(0), (-net - short).max(0));
-    let keys = || Product::ALL.into_iter().map(|product| HoldingKey { instrument: instrument.clone(), product });
+    let keys = || Product::ALL.iter().map(move |product| HoldingKey { instrument: instrument.clone(), product: *product });
     if keys().all(|key| book.last_fill_seq(&key) <= positions.began_seq) {
         return plain;
     }

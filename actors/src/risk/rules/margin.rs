@@ -42,10 +42,12 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let needs = if counts && amount > Amount::ZERO { amount.plus(x.needs.since) } else { Amount::ZERO };
     let left = available.plus(needs.negated());
     let after = available.plus(amount.plus(x.needs.since).negated());
-    let input = match counts {
-        true => input,
-        false if reserve > Amount::ZERO && after < reserve => format!("{input}: that would leave {after}; the broker decides"),
-        false => format!("{input}; the broker decides"),
+    let input = if counts {
+        input
+    } else if reserve > Amount::ZERO && after < reserve {
+        format!("{input}: that would leave {after}; the broker decides")
+    } else {
+        format!("{input}; the broker decides")
     };
     says(left >= reserve && available > Amount::ZERO, input)
 }

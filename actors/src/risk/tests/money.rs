@@ -153,7 +153,10 @@ fn a_margin_that_only_the_broker_knows_is_an_estimate_and_is_called_one() {
     let (_, gates) = case(2_500, true).with(reserve).passes();
     assert!(gates.iter().any(|gate| gate.input.ends_with("of its value; the broker decides")), "{gates:?}");
     case(499, true).with(reserve).refused(Tag::RiskLimitsExceeded, &["risk.margin: 499 rupees available"]);
-    case(2_499, true).with(reserve).with(refuses(crate::settings::Holds::Always)).refused(Tag::RiskLimitsExceeded, &["500 rupees left untouched"]);
+    case(2_499, true)
+        .with(reserve)
+        .with(refuses(crate::settings::Holds::Always))
+        .refused(Tag::RiskLimitsExceeded, &["500 rupees left untouched"]);
     case(0, true).refused(Tag::RiskLimitsExceeded, &["risk.margin: 0 rupees available"]);
     case(100, true)
         .with(|case| case.account.limits.capital_reserve = rupees(101))

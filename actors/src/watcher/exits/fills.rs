@@ -62,7 +62,8 @@ impl WatcherActor {
             None => (rule, "came with the first fill"),
         };
         // What opened the position cannot be refused any more.
-        let (level, but) = rule.overtakes().map_or((Level::Info, String::new()), |why| (Level::Warn, format!("; {why}: it moves by the step")));
+        let (level, but) =
+            rule.overtakes().map_or((Level::Info, String::new()), |why| (Level::Warn, format!("; {why}: it moves by the step")));
         let reason = format!("{how}: {}{but}", rule.words());
         self.keep_rule(slot, Some(&rule), basis, "EXIT_RULE_SET", level, &reason);
     }

@@ -114,9 +114,8 @@ impl WatcherActor {
     /// The short option of the strategy that this exit would leave without its cover, while its own exit is under way.
     fn uncovers(&self, rule: &ExitRule, book: &Book) -> Option<HoldingKey> {
         let mine = self.line.instruments.find(&rule.holding.instrument)?;
-        let is_covered = |key: &HoldingKey| {
-            self.line.instruments.find(&key.instrument).is_some_and(|short| mine.covers(rule.position, &short))
-        };
+        let is_covered =
+            |key: &HoldingKey| self.line.instruments.find(&key.instrument).is_some_and(|short| mine.covers(rule.position, &short));
         // What only rests, a stop at the broker or a limit at a price, buys nothing back now.
         let leaves = |order: &OrderRecord| {
             order.is_exit()
