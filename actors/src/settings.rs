@@ -227,7 +227,7 @@ pub struct Limits {
     pub max_position_underlying: i64,
     /// Lots of options that the account may be short, counted the same way.
     pub max_short_option_lots: i64,
-    /// Rupees at the broker that no entry may use.
+    /// Rupees at the broker that no entry may use; of one whose margin is an estimate, only where [`Limits::margin_refuses`] holds.
     pub capital_reserve: Amount,
     /// What an entry is taken to need of the money at the broker, where it is not paid in full.
     pub margin: MarginPercent,
@@ -249,7 +249,7 @@ pub struct Limits {
     pub loss_warning_percent: u32,
     /// Profit by which the day's floor rises a step, rupees; zero: it stays where it is.
     pub loss_step: Amount,
-    /// Days in a row on which the daily loss was hit, until the account rests to the end of the week.
+    /// Days of loss in a row until the account rests to the end of the week ([`crate::risk::RiskDay::is_lost`]).
     pub loss_days: usize,
     /// Entries of one strategy in one instrument that are alike, or that go to and fro, within [`Limits::repeats_window`].
     pub repeats: usize,

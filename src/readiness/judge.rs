@@ -216,10 +216,11 @@ fn master(x: &Inputs) -> Check {
 fn limits(x: &Inputs) -> Check {
     let zero = ordergate_actors::order::Amount::ZERO;
     let limits = &x.limits;
-    let is_fine = limits.daily_loss > zero && limits.max_order_value > zero && limits.max_quantity > 0 && limits.max_open_orders > 0;
+    let counts = [limits.max_quantity, limits.max_position].into_iter().all(|units| units > 0) && limits.max_open_orders > 0;
+    let is_fine = limits.daily_loss > zero && limits.max_order_value > zero && counts;
     let text = format!(
-        "daily loss ₹{}, order ₹{} and {} units, {} open orders",
-        limits.daily_loss, limits.max_order_value, limits.max_quantity, limits.max_open_orders
+        "daily loss ₹{}, order ₹{} and {} units, position {} units, {} open orders",
+        limits.daily_loss, limits.max_order_value, limits.max_quantity, limits.max_position, limits.max_open_orders
     );
     check("limits", if_so(is_fine), text)
 }

@@ -37,6 +37,16 @@ fn closed(is_held: bool) -> Today {
 }
 
 #[test]
+fn the_limits_name_the_position_and_none_of_them_is_nothing() {
+    let limits = |most| {
+        let report = judge(&Inputs { limits: Limits { max_position: most, ..fine().limits }, ..fine() });
+        report.checks.into_iter().find(|check| check.name == "limits").unwrap()
+    };
+    assert_eq!((limits(200).verdict, limits(0).verdict), (Verdict::Ok, Verdict::Fail));
+    assert!(limits(200).text.contains("position 200 units"), "{}", limits(200).text);
+}
+
+#[test]
 fn a_fine_account_is_go_although_it_is_not_armed_yet() {
     let report = judge(&fine());
     assert_eq!(report.overall, Overall::Go, "{report:#?}");

@@ -284,14 +284,15 @@ impl<'a> SquareOff<'a> {
 
     /// Whether it covers a short that is open still, and waits for that; not for ever.
     fn waits_for_its_short(&self, close: &Close, seen: &Plan, run: &mut Run, log: &mut SquareOffLog) -> io::Result<bool> {
-        let option = |close: &Close| self.instruments.find(&close.holding.instrument)?.option_on();
-        let open = seen.closes.iter().chain(seen.stuck.iter().map(|(close, _)| close));
-        let covers = |short: &&Close| short.side == Side::Buy && option(short).is_some() && option(short) == option(close);
-        let Some(short) = open.filter(|_| close.side == Side::Sell).find(covers) else { return Ok(false) };
+        let instrument = |close: &Close| self.instruments.find(&close.holding.instrument);
+        let Some(mine) = instrument(close) else { return Ok(false) };
+        let mut open = seen.closes.iter().chain(seen.stuck.iter().map(|(close, _)| close));
+        let covers = |short: &Close| instrument(short).is_some_and(|short| mine.covers(close.side.opposite(), &short));
+        let Some(short) = open.find(|short| short.side == Side::Buy && covers(short)) else { return Ok(false) };
         if run.covers.entry(close.holding.clone()).or_insert_with(Instant::now).elapsed() < COVER_FIRST.to_std().unwrap_or_default() {
             return Ok(true);
         }
-        let words = format!("{} is sold although {}, which it covers, is not bought back yet", close.holding, short.holding);
+        let words = format!("{} is closed although {}, which it covers, is not bought back yet", close.holding, short.holding);
         if run.uncovered.insert(close.holding.clone()) {
             tracing::warn!(event = "square_off_uncovers", "{words}");
             log.write(json!({ "event": "UNCOVERS", "cause": words }))?;

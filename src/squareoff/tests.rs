@@ -414,6 +414,20 @@ async fn what_was_bought_is_not_sold_before_the_short_that_it_covers_is_closed()
     assert!(!bench.log().iter().any(|line| line["event"] == "UNCOVERS"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_future_is_not_sold_before_the_call_that_it_covers_is_closed() {
+    let bench = Bench::new();
+    let lot = bench.table.find(&call("25700")).unwrap().lot.value();
+    let future = InstrumentKey::new(Exchange::Nfo, "NIFTY24NOV26F");
+    bench.place_in(&future, Side::Buy, lot, Product::Nrml, false).await;
+    bench.place_in(&call("25700"), Side::Sell, lot, Product::Nrml, false).await;
+    bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]));
+    let sent = requests(&bench);
+    assert!(sent.len() == 3 && sent[1].contains("25700") && sent[2].contains("26F"), "{sent:?}");
+    assert!(!bench.log().iter().any(|line| line["event"] == "UNCOVERS"));
+}
+
 /// Nobody sells the short back: its cover is not held for ever, and the log has that it stands alone.
 #[tokio::test(start_paused = true)]
 async fn a_short_that_cannot_be_bought_back_holds_its_cover_for_a_while_only() {

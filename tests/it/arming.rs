@@ -54,6 +54,7 @@ async fn entries_go_only_while_armed_and_exits_always_go() {
         (&look["readiness"]["overall"], &look["conformance"], &look["alert_test"]),
         (&json!("GO"), &json!("never run with orders (--live-small-order)"), &json!("never run"))
     );
+    assert_eq!(look["limits"]["max_position"], json!(1_000_000));
     assert!(look["limits"]["daily_loss"].is_string() && look["changes_since_last_arming"].is_null(), "{look:#}");
     house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "confirm": "PAPER1" })).await.is_problem(400, "bad_request");
     house.alert(entry("s1")).await;

@@ -76,6 +76,13 @@ async fn a_person_sets_changes_and_switches_off() {
     set(json!({ "strategy": "trend", "symbol": "SBIN-EQ" })).await.is_problem(400, "bad_exit_rule");
     set(of_sbin("stop_loss", "850.01")).await.is_problem(400, "bad_exit_rule");
     set(of_sbin("trailing_step", "850")).await.is_problem(400, "bad_exit_rule");
+    for step in ["2 points", "0.2%"] {
+        let trail = json!({ "strategy": "trend", "symbol": "SBIN-EQ", "stop_loss": "850", "trailing_type": "POINTS", "trailing_value": "5",
+                            "trailing_step": step });
+        let overtakes = set(trail).await;
+        overtakes.is_problem(400, "bad_exit_rule");
+        assert!(overtakes.body["detail"].as_str().unwrap().contains("overtake it"), "{:#}", overtakes.body);
+    }
     let at_once = set(of_sbin("stop_loss", "865")).await;
     at_once.is_problem(400, "bad_exit_rule");
     assert!(at_once.body["detail"].as_str().unwrap().contains("would fire at once"));

@@ -49,7 +49,7 @@ async fn the_day_is_shown_gross_and_net_with_every_charge_and_the_statistics() {
     assert_eq!((&statistics["trades"], &statistics["wins"], &statistics["losses"]), (&json!(1), &json!(1), &json!(0)));
     assert_eq!((&statistics["average_win"], &statistics["average_loss"]), (&json!("95.00"), &Value::Null));
     assert_eq!(statistics["slippage"], json!({ "units": 10, "rupees": "5.00", "per_unit": "0.5" }));
-    assert_eq!((&statistics["high_water"], &statistics["max_drawdown"]), (&json!("95.00"), &json!("0.00")));
+    assert_eq!((&statistics["realised_high_water"], &statistics["realised_drawdown"]), (&json!("95.00"), &json!("0.00")));
     let strategy = &account["strategies"][0];
     let line = &strategy["instruments"][0];
     assert_eq!((&strategy["strategy"], &line["symbol"], &line["net"]), (&json!("trend"), &json!("SBIN-EQ"), &json!(0)));

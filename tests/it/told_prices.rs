@@ -67,7 +67,7 @@ async fn a_price_that_a_person_tells_makes_the_result_of_the_day_known_everywher
     );
     assert_eq!((&pnl["result"]["gross"], &pnl["strategies"][0]["instruments"][0]["gross"]), (&json!("-102.50"), &json!("-102.50")));
     let statistics = &pnl["statistics"];
-    assert_eq!((&statistics["unknown"], &statistics["losses"], &statistics["max_drawdown"]), (&json!(0), &json!(1), &json!("102.50")));
+    assert_eq!((&statistics["unknown"], &statistics["losses"], &statistics["realised_drawdown"]), (&json!(0), &json!(1), &json!("102.50")));
     assert_eq!(csv(&house).await, ("-102.50".to_owned(), "0".to_owned()));
 
     // The same again, as a number: nothing new. Another takes its place, and the journal has both.

@@ -78,7 +78,8 @@ impl Setup {
 
 /// One desk: what outlives a process, and the process that runs now.
 pub(crate) struct Desk {
-    setup: Setup,
+    /// What the next start goes by.
+    pub(crate) setup: Setup,
     disk: SimulatedDisk,
     _directories: [tempfile::TempDir; 2],
     pub(crate) instruments: Arc<InstrumentTable>,

@@ -139,10 +139,11 @@ impl ExitRule {
         };
         let step = distance(self.terms.exits.trailing_step);
         let wanted = match trailing.kind {
-            // Step by step from where it began: for each full step of the price the stop moves by the value.
+            // Step by step from where it began: for each full step of the price the stop moves by the value, and never by more than that.
             TrailingType::Points => {
-                let steps = gained.checked_div(step.unwrap_or(Some(trailing.value))?)?.floor();
-                from(self.first_stop?, -steps.checked_mul(trailing.value)?)?
+                let step = step.unwrap_or(Some(trailing.value))?;
+                let steps = gained.checked_div(step)?.floor();
+                from(self.first_stop?, -steps.checked_mul(trailing.value.min(step))?)?
             }
             TrailingType::Percent => from(self.best, self.best.checked_mul(trailing.value)?.checked_div(Decimal::ONE_HUNDRED)?)?,
             TrailingType::Absolute => from(self.best, trailing.value)?,

@@ -77,6 +77,23 @@ fn points_with_a_step_and_an_activation() {
     golden(terms, &[("104", "95"), ("107.95", "95"), ("108", "101"), ("111.95", "101"), ("112", "104"), ("105", "104")]);
 }
 
+/// The order has filled at another price than its sender saw, or it was kept before this was looked at: the trail follows the price at the
+/// distance where it began, and the next tick against it does not sell.
+#[test]
+fn points_above_their_step_move_by_the_step() {
+    for step in ["2 points", "2%"] {
+        let exits = ExitExtras { trailing_step: Some(step.parse().unwrap()), ..ExitExtras::default() };
+        let terms = Terms { trailing: trailing(TrailingType::Points, "5"), exits, ..stop_of("5 points") };
+        golden(terms, &[("101.95", "95"), ("102", "97"), ("104", "99"), ("103.9", "99"), ("110", "105")]);
+        let words = rule(Side::Buy, terms).overtakes().unwrap();
+        assert!(words.contains(&format!("would move 5 for every {step}")), "{words}");
+        let within = Terms { trailing: trailing(TrailingType::Points, "2"), ..terms };
+        assert_eq!(rule(Side::Buy, within).overtakes(), None);
+        let follows = Terms { trailing: trailing(TrailingType::Absolute, "5"), ..terms };
+        assert_eq!(rule(Side::Buy, follows).overtakes(), None, "it follows the best price from behind");
+    }
+}
+
 #[test]
 fn absolute_follows_the_best_price_at_a_distance() {
     let terms = Terms { trailing: trailing(TrailingType::Absolute, "3"), ..stop_of("5 points") };

@@ -291,6 +291,12 @@ impl ExitRule {
         steps.checked_mul(self.tick).map(|price| price.normalize())
     }
 
+    /// Why its trail would carry the stop past the price, if it would. It moves by the step then, and no more.
+    #[must_use]
+    pub fn overtakes(&self) -> Option<String> {
+        self.terms.trailing?.overtakes(self.terms.exits.trailing_step, Some(self.fill))
+    }
+
     /// Where its stop shall live; `standard` where it does not say.
     #[must_use]
     pub fn stop_at(&self, standard: StopAt) -> StopAt {

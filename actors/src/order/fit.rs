@@ -6,9 +6,9 @@ use super::draft::LegDraft;
 use super::exit_at::ExitAt;
 use super::instrument::Instrument;
 use super::money::{Price, Quantity};
-use super::record::{Ask, Trailing};
+use super::record::Ask;
 use super::validate::Reader;
-use super::words::{Exchange, OrderType, Side, TrailingType};
+use super::words::{Exchange, OrderType, Side};
 
 fn price_of(at: Option<ExitAt>) -> Option<Price> {
     at.and_then(ExitAt::price)
@@ -119,10 +119,9 @@ impl Reader {
         if ask.exits.stop_at.is_some() && !given(&leg.stop_loss) {
             self.wrong("stop_at", "says where a stop lives, and there is no stop_loss");
         }
-        if let (Some(Trailing { kind: TrailingType::Points, value }), Some(ExitAt::Points(step))) = (ask.trailing, ask.exits.trailing_step)
-            && value > step
-        {
-            self.wrong("trailing_step", format!("the stop would move {value} for every {step} of the price and overtake it"));
+        let seen = ask.seen_price.map(Price::value);
+        if let Some(why) = ask.trailing.and_then(|trailing| trailing.overtakes(ask.exits.trailing_step, seen)) {
+            self.wrong("trailing_step", why);
         }
         let times = !ask.exits.times.is_empty();
         if ask.is_exit() && (given(&leg.stop_loss) || given(&leg.target) || ask.trailing.is_some() || given(&leg.break_even) || times) {

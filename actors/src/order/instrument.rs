@@ -144,13 +144,25 @@ impl Instrument {
         !matches!(self.kind, Kind::Index)
     }
 
-    /// Of what it is an option, and its right: what was bought of them covers what was sold of the same. `None`: it is none.
+    /// Whether it is an option.
     #[must_use]
-    pub fn option_on(&self) -> Option<(Arc<str>, Right)> {
-        match self.kind {
-            Kind::Option { right, .. } => Some((Arc::clone(&self.underlying), right)),
-            _ => None,
-        }
+    pub fn is_option(&self) -> bool {
+        matches!(self.kind, Kind::Option { .. })
+    }
+
+    /// Whether a position in it, held on that side, covers a short position in `short`: that is an option of the same underlying, and
+    /// what it can lose is bounded, or won back, by this one. A sold call is covered by a bought call, by a bought future and by shares; a
+    /// sold put by a bought put, and by a sold future or sold shares. Strikes and expiries are not compared: rather too many cover.
+    #[must_use]
+    pub fn covers(&self, held: Side, short: &Self) -> bool {
+        let Kind::Option { right, .. } = short.kind else { return false };
+        let does = match (&self.kind, held) {
+            (Kind::Option { right: bought, .. }, Side::Buy) => *bought == right,
+            (Kind::Future { .. } | Kind::Equity, Side::Buy) => right == Right::Call,
+            (Kind::Future { .. } | Kind::Equity, Side::Sell) => right == Right::Put,
+            (Kind::Option { .. }, Side::Sell) | (Kind::Index, _) => false,
+        };
+        does && self.underlying == short.underlying
     }
 
     /// Rupees of so many units at that price.
@@ -185,5 +197,33 @@ impl Instrument {
             Side::Sell => steps.ceil(),
         };
         Price::new(steps.checked_mul(tick)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::builders::{future, option, share};
+
+    #[test]
+    fn what_covers_a_short_option_is_on_its_underlying_and_gains_where_it_loses() {
+        let of = |underlying: &str, found: Instrument| Instrument { underlying: Arc::from(underlying), ..found };
+        let (call, put) = (option("25000CE", "25000", Right::Call), option("24000PE", "24000", Right::Put));
+        let shares = of(&call.underlying, share());
+        let index = Instrument { kind: Kind::Index, ..shares.clone() };
+        // Of each: whether it covers a sold call when bought and when sold, and a sold put.
+        let rows = [
+            (option("26000CE", "26000", Right::Call), [true, false, false, false]),
+            (option("23000PE", "23000", Right::Put), [false, false, true, false]),
+            (future(), [true, false, false, true]),
+            (shares, [true, false, false, true]),
+            (index, [false; 4]),
+            (of("OTHER", future()), [false; 4]),
+        ];
+        for (row, covers) in rows {
+            let seen = [&call, &put].map(|short| [Side::Buy, Side::Sell].map(|held| row.covers(held, short)));
+            assert_eq!(seen.concat(), covers, "{}", row.key);
+            assert!(!row.covers(Side::Buy, &future()), "a future has nothing to be covered by this");
+        }
     }
 }

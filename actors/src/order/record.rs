@@ -97,6 +97,20 @@ pub struct Trailing {
     pub value: Decimal,
 }
 
+impl Trailing {
+    /// Why it would carry the stop past the price, if it would: in points, it moves it by more than the step of the price that it moves
+    /// for. `from`: the fill, or what is expected of it; without that a step in percent is not judged.
+    #[must_use]
+    pub fn overtakes(&self, step: Option<ExitAt>, from: Option<Decimal>) -> Option<String> {
+        let step = step.filter(|_| self.kind == TrailingType::Points)?;
+        let points = match step {
+            ExitAt::Points(points) => points,
+            ExitAt::Percent(_) | ExitAt::Price(_) => step.distance(from?)?,
+        };
+        (self.value > points).then(|| format!("the stop would move {} for every {step} of the price and overtake it", self.value))
+    }
+}
+
 /// A change that was asked of the broker, and that no book has overtaken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {

@@ -381,6 +381,13 @@ fn trailing_has_a_type_and_a_value_that_makes_sense() {
     for (kind, value) in [("POINTS", "0"), ("POINTS", "-1"), ("POINTS", "NaN"), ("PERCENT", "100"), ("PERCENT", "1e1")] {
         wrong(&trailing(Some(kind), Some(value)), &share(), "trailing_value", "must be greater than 0");
     }
+    let steps = |kind, step| LegDraft { trailing_step: some(step), ..trailing(Some(kind), Some("5")) };
+    fine(&steps("POINTS", "5 points"), &share());
+    fine(&steps("POINTS", "1%"), &share());
+    fine(&steps("ABSOLUTE", "2 points"), &share());
+    for step in ["4.95 points", "0.5%"] {
+        wrong(&steps("POINTS", step), &share(), "trailing_step", &format!("would move 5 for every {step} of the price and overtake it"));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use crate::order::Amount;
-use crate::settings::{Holds, Limits};
+use crate::settings::{Holds, Limits, OnShortfall};
 
 /// Such a setting, as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub enum Beside {
     NeedsQuote,
     /// [`Limits::margin_refuses`], the same.
     MarginRefuses,
+    /// [`Limits::margin_shortfall`]: 0 pages, 1 squares off.
+    MarginShortfall,
     /// The shares of [`Limits::margin`].
     MarginShares,
     /// The futures of [`Limits::margin`].
@@ -42,7 +44,7 @@ pub enum Beside {
 
 impl Beside {
     /// Every one of them.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::LossStep,
         Self::LossWarningPercent,
         Self::Repeats,
@@ -52,6 +54,7 @@ impl Beside {
         Self::IntradayCutoffMcx,
         Self::NeedsQuote,
         Self::MarginRefuses,
+        Self::MarginShortfall,
         Self::MarginShares,
         Self::MarginFutures,
         Self::MarginShortOptions,
@@ -64,7 +67,7 @@ impl Beside {
             Self::LossStep if a.is_zero() || b.is_zero() => a.max(b),
             Self::LossStep | Self::LossWarningPercent | Self::Repeats | Self::Rejections => a.min(b),
             Self::NeedsQuote | Self::MarginRefuses => number(holds(a).and(holds(b))),
-            Self::RepeatsWindow | Self::IntradayCutoff | Self::IntradayCutoffMcx => a.max(b),
+            Self::RepeatsWindow | Self::IntradayCutoff | Self::IntradayCutoffMcx | Self::MarginShortfall => a.max(b),
             Self::MarginShares | Self::MarginFutures | Self::MarginShortOptions => a.max(b),
         }
     }
@@ -81,6 +84,7 @@ impl Beside {
             Self::IntradayCutoffMcx => millis(limits.intraday_cutoff_mcx),
             Self::NeedsQuote => number(limits.needs_quote),
             Self::MarginRefuses => number(limits.margin_refuses),
+            Self::MarginShortfall => Decimal::from(u8::from(limits.margin_shortfall == OnShortfall::SquareOff)),
             Self::MarginShares => limits.margin.shares,
             Self::MarginFutures => limits.margin.futures,
             Self::MarginShortOptions => limits.margin.short_options,
@@ -101,6 +105,8 @@ impl Beside {
             Self::IntradayCutoffMcx => limits.intraday_cutoff_mcx = span,
             Self::NeedsQuote => limits.needs_quote = holds(value),
             Self::MarginRefuses => limits.margin_refuses = holds(value),
+            Self::MarginShortfall if value.is_zero() => limits.margin_shortfall = OnShortfall::Page,
+            Self::MarginShortfall => limits.margin_shortfall = OnShortfall::SquareOff,
             Self::MarginShares => limits.margin.shares = value,
             Self::MarginFutures => limits.margin.futures = value,
             Self::MarginShortOptions => limits.margin.short_options = value,
@@ -133,7 +139,8 @@ mod tests {
     #[test]
     fn what_is_set_is_read_again() {
         for name in Beside::ALL {
-            for value in [0, 1, 2, 3] {
+            let most = if name == Beside::MarginShortfall { 1 } else { 3 };
+            for value in 0..=most {
                 let mut limits = Limits::standard();
                 name.set(&mut limits, Decimal::from(value));
                 assert_eq!(name.get(&limits), Decimal::from(value), "{name:?}");
@@ -160,6 +167,7 @@ mod tests {
             (Beside::NeedsQuote, 1, 0, 1),
             (Beside::NeedsQuote, 1, 2, 3),
             (Beside::MarginRefuses, 3, 2, 3),
+            (Beside::MarginShortfall, 1, 0, 1),
             (Beside::MarginShares, 25, 0, 25),
             (Beside::MarginFutures, 25, 0, 25),
             (Beside::MarginShortOptions, 25, 30, 30),

@@ -1,6 +1,6 @@
-//! An exit that sells a bought option waits for the short that it covers, while that is being bought back: whoever sends both, the broker
-//! fills them as it likes, and what was sold must not stand alone meanwhile. After [`COVER_FIRST`] it goes all the same, and a person hears.
-//! So does one who sells the cover of a short that stays. Pure.
+//! An exit of what covers a short option ([`Instrument::covers`]) waits for that, while it is being bought back: whoever sends both, the
+//! broker fills them as it likes, and what was sold must not stand alone meanwhile. After [`COVER_FIRST`] it goes all the same, and a
+//! person hears. So does one who closes the cover of a short that stays. Pure.
 //!
 //! Rules and square-offs wait by themselves before they send anything, and theirs go at once here.
 
@@ -11,14 +11,11 @@ use chrono::{DateTime, Utc};
 
 use crate::exits::{is_driven, is_of_its_target};
 use crate::order::basket::COVER_FIRST;
-use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, OrderType, Right, Side, Source, Strategy, Terms};
+use crate::order::{CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Source, Strategy, Terms};
 use crate::persistence::{Book, KillLevel, Level};
 use crate::ports::Instruments;
 
-/// Of what something is an option, and its right.
-type OptionOn = (Arc<str>, Right);
-
-/// A short position.
+/// A short position in an option.
 type Short = (Strategy, HoldingKey);
 
 /// Exits that wait: since when, and for which shorts.
@@ -40,21 +37,22 @@ impl Covers {
     /// See [`Cover`]. `terms`: as which the exit would go.
     pub(super) fn look(&mut self, order: &OrderRecord, terms: &Terms, book: &Book, all: &dyn Instruments, now: DateTime<Utc>) -> Cover {
         self.0.retain(|exit, _| book.order(*exit).is_some_and(|order| !order.status.is_terminal()));
-        let option = |key: &InstrumentKey| all.find(key)?.option_on();
-        let instrument = order.instrument().filter(|_| order.is_exit() && !order.is_test() && terms.side == Side::Sell);
-        let Some((of, instrument)) = instrument.and_then(|key| Some((option(&key)?, key))) else { return Cover::Goes };
-        let sold = Sold { order, key: HoldingKey { instrument, product: terms.product }, units: terms.quantity.value(), of };
+        let instrument = order.instrument().filter(|_| order.is_exit() && !order.is_test());
+        let Some((found, instrument)) = instrument.and_then(|key| Some((all.find(&key)?, key))) else { return Cover::Goes };
+        let (held, key) = (terms.side.opposite(), HoldingKey { instrument, product: terms.product });
+        let closed = Closed { order, key, units: terms.quantity.value() };
+        let is_covered = |key: &InstrumentKey| all.find(key).is_some_and(|short| found.covers(held, &short));
         let shorts: Vec<Short> = book
             .holdings()
-            .filter(|(_, key, held)| held.net < 0 && option(&key.instrument).as_ref() == Some(&sold.of))
+            .filter(|(_, key, held)| held.net < 0 && is_covered(&key.instrument))
             .map(|(strategy, key, _)| (strategy.clone(), key.clone()))
             .collect();
-        self.held_back(&sold, &shorts, book, now).unwrap_or_else(|| bare(&sold, &shorts, book, &option))
+        self.held_back(&closed, &shorts, book, now).unwrap_or_else(|| bare(&closed, &shorts, book, all))
     }
 
     /// Whether it waits for shorts that are being bought back, or has waited enough. `None`: neither.
-    fn held_back(&mut self, sold: &Sold<'_>, shorts: &[Short], book: &Book, now: DateTime<Utc>) -> Option<Cover> {
-        let (id, source) = (sold.order.command_id, sold.order.source);
+    fn held_back(&mut self, closed: &Closed<'_>, shorts: &[Short], book: &Book, now: DateTime<Utc>) -> Option<Cover> {
+        let (id, source) = (closed.order.command_id, closed.order.source);
         if matches!(source, Source::System | Source::Stop) {
             return None;
         }
@@ -69,17 +67,15 @@ impl Covers {
             return Some(Cover::Waits(what));
         }
         self.0.remove(&id);
-        Some(Cover::Uncovers(Level::Page, format!("{} {} is sold although {what}", sold.order.ask.strategy, sold.key)))
+        Some(Cover::Uncovers(Level::Page, format!("{} {} is closed although {what}", closed.order.ask.strategy, closed.key)))
     }
 }
 
-/// What an exit would sell.
-struct Sold<'a> {
+/// What an exit would close.
+struct Closed<'a> {
     order: &'a OrderRecord,
     key: HoldingKey,
     units: i64,
-    /// Of what it is an option.
-    of: OptionOn,
 }
 
 /// Whether an exit of the short is under way: not sent yet, or sent a moment ago. One that has rested for longer is a limit far away, or
@@ -105,22 +101,32 @@ fn leaves_now(order: &OrderRecord, book: &Book) -> bool {
     !is_of_its_target(order, book)
 }
 
-/// Whether the sale leaves a short of its strategy without a cover: then people hear of it. Where the short is leaving, and while a
+/// Whether the exit leaves a short of its strategy without a cover: then people hear of it. Where the short is leaving, and while a
 /// square-off stands, who waited for it has told them.
-fn bare(sold: &Sold<'_>, shorts: &[Short], book: &Book, option: &dyn Fn(&InstrumentKey) -> Option<OptionOn>) -> Cover {
-    let owner = &sold.order.ask.strategy;
-    let Some((_, short)) = shorts.iter().find(|(strategy, _)| strategy == owner) else { return Cover::Goes };
-    let of_ours = book.holdings_of(owner).filter(|(key, _)| option(&key.instrument).as_ref() == Some(&sold.of));
-    let net: i64 = of_ours.map(|(_, held)| held.net).sum();
+fn bare(closed: &Closed<'_>, shorts: &[Short], book: &Book, all: &dyn Instruments) -> Cover {
+    let owner = &closed.order.ask.strategy;
+    let mut of_ours = shorts.iter().filter(|(strategy, _)| strategy == owner).map(|(_, key)| key);
+    let Some((short, option)) = of_ours.find_map(|key| Some((key, all.find(&key.instrument)?))) else { return Cover::Goes };
+    let left = over(&option, owner, book, all);
     let leaves = |order: &Arc<OrderRecord>| order.is_exit() && order.ask.strategy == *owner && leaves_now(order, book);
-    let is_ours = sold.order.source == Source::System;
+    let is_ours = closed.order.source == Source::System;
     let is_told = (is_ours && book.open_in(&short.instrument).any(leaves)) || book.control().level_for(owner) >= KillLevel::SquareOff;
     // A stop that only rests sells nothing yet.
-    if net >= sold.units || is_told || sold.order.source == Source::Stop {
+    if left >= closed.units || is_told || closed.order.source == Source::Stop {
         return Cover::Goes;
     }
     let level = if is_ours { Level::Page } else { Level::Warn };
-    Cover::Uncovers(level, format!("{owner} {} is sold, and {short} stays: it is not covered any more", sold.key))
+    Cover::Uncovers(level, format!("{owner} {} is closed, and {short} stays: it is not covered any more", closed.key))
+}
+
+/// Units of the strategy that cover such a short, without what its shorts of the same right need.
+fn over(short: &Instrument, owner: &Strategy, book: &Book, all: &dyn Instruments) -> i64 {
+    let counted = book.holdings_of(owner).filter_map(|(key, held)| {
+        let (side, found) = (Side::of_net(held.net)?, all.find(&key.instrument)?);
+        let needs = side == Side::Sell && found.is_option() && found.covers(Side::Buy, short);
+        (needs || found.covers(side, short)).then(|| if needs { -held.net.abs() } else { held.net.abs() })
+    });
+    counted.fold(0, i64::saturating_add)
 }
 
 #[cfg(test)]

@@ -1,11 +1,18 @@
 use super::*;
-use crate::order::{Ask, Exchange, Product, Status, Tag};
+use crate::order::{Ask, Exchange, Product, Right, Status, Tag};
 use crate::persistence::Control;
 use crate::testkit::ListedInstruments;
-use crate::testkit::builders::{Build, at, book_of, exit, listed, nfo, option, price, terms_of};
+use crate::testkit::builders::{Build, at, book_of, exit, future, listed, nfo, option, price, share, terms_of};
 
 fn rows() -> ListedInstruments {
-    listed([option("25700CE", "25700", Right::Call), option("25800CE", "25700", Right::Call), option("25800PE", "25700", Right::Put)])
+    let shares = Instrument { underlying: future().underlying, ..share() };
+    listed([
+        option("25700CE", "25700", Right::Call),
+        option("25800CE", "25700", Right::Call),
+        option("25800PE", "25700", Right::Put),
+        future(),
+        shares,
+    ])
 }
 
 /// An exit of one of them, at the market.
@@ -43,7 +50,7 @@ fn the_cover_waits_for_the_short_that_leaves_beside_it_and_goes_with_a_page_when
     let rests = spread(&[OrderRecord { sent_at: Some(at(0)), ..buy.clone().working("1") }, sale.clone()]);
     assert!(waits(&look(&mut covers, &sale, &rests, 19)));
     let Cover::Uncovers(Level::Page, text) = look(&mut covers, &sale, &rests, 20) else { panic!("it goes") };
-    assert!(text.contains("trend NFO:25800CE NRML is sold although trend NFO:25700CE NRML, which it covers"), "{text}");
+    assert!(text.contains("trend NFO:25800CE NRML is closed although trend NFO:25700CE NRML, which it covers"), "{text}");
 
     // One that was refused is not forgotten either: it was to go first.
     let mut covers = Covers::default();
@@ -97,6 +104,33 @@ fn the_target_of_the_short_does_not_keep_the_page_back() {
     (target.source, target.ask.order_type, target.ask.price) = (Source::Dashboard, Some(OrderType::Limit), Some(price("20")));
     let book = spread(&[target, ours.clone()]);
     assert_eq!(level(look(&mut Covers::default(), &ours, &book, 0)), Some(Level::Page));
+}
+
+/// A covered call, and a future that was sold against a sold put.
+#[test]
+fn a_future_and_shares_wait_for_the_option_that_they_cover() {
+    const FUTURE: &str = "NIFTY26NOVFUT";
+    for (side, units, option) in [(Side::Sell, 75, "25700CE"), (Side::Buy, -75, "25800PE")] {
+        let (buy, exit) = (of(1, option, Side::Buy), of(2, FUTURE, side));
+        let held = [("trend", nfo(FUTURE), units), ("trend", nfo(option), -75)];
+        let mut covers = Covers::default();
+        let both = book_of([buy, exit.clone()], &held);
+        let Cover::Waits(reason) = look(&mut covers, &exit, &both, 0) else { panic!("{option}") };
+        assert!(reason.contains(option), "{reason}");
+        assert_eq!(level(look(&mut covers, &exit, &both, 20)), Some(Level::Page), "{option}");
+        let stays = book_of([exit.clone()], &held);
+        assert_eq!(level(look(&mut Covers::default(), &exit, &stays, 0)), Some(Level::Warn), "{option}");
+        let more = book_of([exit.clone()], &[("trend", nfo(FUTURE), 2 * units), held[1].clone()]);
+        assert_eq!(look(&mut Covers::default(), &exit, &more, 0), Cover::Goes, "{option}: the rest covers it still");
+        let other = if option == "25700CE" { "25800PE" } else { "25700CE" };
+        let beside = book_of([exit.clone()], &[held[0].clone(), ("trend", nfo(other), -75)]);
+        assert_eq!(look(&mut Covers::default(), &exit, &beside, 0), Cover::Goes, "{option}: it does not cover {other}");
+    }
+    let mut shares = of(2, "SBIN-EQ", Side::Sell);
+    (shares.ask.exchange, shares.ask.product) = (Some(Exchange::Nse), Some(Product::Cnc));
+    let key = shares.holding().unwrap();
+    let stays = book_of([shares.clone()], &[("trend", key, 75), ("trend", nfo("25700CE"), -75)]);
+    assert_eq!(level(look(&mut Covers::default(), &shares, &stays, 0)), Some(Level::Warn));
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub struct RiskDay {
     /// Whether anything of ours was traded on it.
     #[serde(default)]
     pub traded: bool,
-    /// Days of loss in a row before this one; days without a trade count for nothing.
+    /// Days of loss in a row before this one ([`RiskDay::is_lost`]); days without a trade count for nothing.
     pub loss_days: usize,
     /// No entries before this day, after too many days of loss in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,12 +108,12 @@ impl RiskDay {
     }
 
     fn followed_by(&self, today: NaiveDate, settings: &Limits) -> Self {
-        let loss_days = match (&self.hit, self.traded) {
-            (Some(_), _) => self.loss_days + 1,
-            (None, true) => 0,
-            (None, false) => self.loss_days,
+        let loss_days = match (self.is_lost(), self.traded) {
+            (true, _) => self.loss_days + 1,
+            (false, true) => 0,
+            (false, false) => self.loss_days,
         };
-        let begun = self.hit.is_some() && loss_days >= settings.loss_days;
+        let begun = self.is_lost() && loss_days >= settings.loss_days;
         let cooldown = if begun { Some(monday_after(self.date)) } else { self.cooldown_until };
         match cooldown {
             Some(until) if today < until => Self { loss_days, cooldown_until: cooldown, ..Self::fresh(today, settings) },
@@ -133,6 +133,13 @@ impl RiskDay {
     #[must_use]
     pub fn is_hit(&self) -> bool {
         self.hit.as_ref().is_some_and(|hit| hit.lifted_at.is_none())
+    }
+
+    /// Whether it counts as a day of loss: it met its floor below zero, and nobody has lifted that. A floor that has risen above zero ends a
+    /// day that keeps a profit.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.hit.as_ref().is_some_and(|hit| hit.lifted_at.is_none() && hit.pnl < Amount::ZERO)
     }
 
     /// Whether its entries are over: for its loss, or for a shortfall of margin.

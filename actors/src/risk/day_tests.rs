@@ -97,6 +97,31 @@ fn days_of_loss_in_a_row_are_counted_over_days_without_a_trade() {
     }
 }
 
+/// The floor has followed a profit, and ends the day with most of it; or a person has lifted the breach.
+#[test]
+fn a_day_that_keeps_a_profit_and_one_whose_breach_was_lifted_are_no_days_of_loss() {
+    let before = RiskDay { loss_days: 2, traded: true, ..day() };
+    let after = |results: &[i64], limits: &Limits| {
+        let mut ended = before.clone();
+        for pnl in results {
+            ended.see(rupees(*pnl), &settings(), at(0));
+        }
+        assert!(ended.is_hit());
+        ended.see(rupees(-2_000), limits, at(1));
+        let next = RiskDay::on(Some(&ended), date(21), &settings());
+        (next.loss_days, next.cooldown_until)
+    };
+    assert_eq!(after(&[6_000, 4_000], &settings()), (0, None), "the floor was at a profit of 4000");
+    assert_eq!(after(&[2_000, 0], &settings()), (0, None), "nothing was lost");
+    assert_eq!(after(&[1_900, -100], &settings()), (3, Some(date(23))), "the third");
+    assert_eq!(after(&[-2_000], &Limits { daily_loss: rupees(9_000), ..settings() }), (0, None), "lifted");
+    // Of a day without a trade of ours nothing is known either way.
+    let mut carried = RiskDay { traded: false, ..before.clone() };
+    carried.see(rupees(6_000), &settings(), at(0));
+    carried.see(rupees(4_000), &settings(), at(0));
+    assert_eq!(RiskDay::on(Some(&carried), date(23), &settings()).loss_days, 2);
+}
+
 #[test]
 fn three_days_of_loss_in_a_row_rest_until_monday() {
     let mut standing = RiskDay::on(None, date(16), &settings());

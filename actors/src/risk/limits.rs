@@ -273,6 +273,7 @@ mod tests {
             repeats: 100_000,
             needs_quote: crate::settings::Holds::Never,
             intraday_cutoff: std::time::Duration::ZERO,
+            margin_shortfall: crate::settings::OnShortfall::Page,
             ..morning.clone()
         };
         let day = DayLimits::of(&morning);

@@ -7,6 +7,7 @@ mod act;
 mod again;
 mod assess;
 mod beside;
+mod beyond;
 mod book;
 mod change;
 mod cover;

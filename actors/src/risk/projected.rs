@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::beyond::Beyond;
 use crate::order::{Amount, Instrument, InstrumentKey, Intent, OrderRecord, Price, Side, trading_date};
 use crate::persistence::{Book, Contract, Exposure, OpenValue, outstanding, own_price};
 use crate::pnl::ContractKept;
@@ -23,8 +24,12 @@ pub struct Projected {
     pub underlying: Option<Arc<str>>,
     /// Units of all instruments of the underlying, long and short added.
     pub underlying_units: i64,
+    /// Those of them that are held elsewhere.
+    pub underlying_elsewhere: i64,
     /// Lots of options that are short, whatever the underlying.
     pub short_option_lots: i64,
+    /// Those of them that were sold elsewhere.
+    pub short_lots_elsewhere: i64,
     /// Rupees of all open orders that open or change a position, this one included if its value is known.
     pub open_value: Amount,
     /// Entries sent today, with those that stand before this one, and itself.
@@ -105,10 +110,11 @@ pub fn project(x: &Scene<'_>) -> Projected {
     let side = x.order.ask.side.unwrap_or(Side::Buy);
     let own_exposure = x.book.exposure(x.instrument);
     let (long, short) = worst(own_exposure, x.instrument, &off);
-    let (broker_long, broker_short) = beyond(x);
+    let beyond = Beyond::of(x.book, x.findings);
+    let own_beyond = beyond.units(x.instrument);
     let position = match side {
-        Side::Buy => (long + broker_long).saturating_add(adds),
-        Side::Sell => (short + broker_short).saturating_add(adds),
+        Side::Buy => (long + own_beyond.0).saturating_add(adds),
+        Side::Sell => (short + own_beyond.1).saturating_add(adds),
     };
     let own = x.found.map(Contract::of);
     let mut projected = Projected {
@@ -116,7 +122,9 @@ pub fn project(x: &Scene<'_>) -> Projected {
         position,
         underlying: own.as_ref().map(|own| Arc::clone(&own.underlying)),
         underlying_units: 0,
+        underlying_elsewhere: 0,
         short_option_lots: 0,
+        short_lots_elsewhere: 0,
         open_value: open_value(x, &not_before),
         trades_today: trades_today(x),
     };
@@ -124,34 +132,44 @@ pub fn project(x: &Scene<'_>) -> Projected {
         Side::Buy => (long.saturating_add(adds), short),
         Side::Sell => (long, short.saturating_add(adds)),
     };
-    // Few of many instruments are touched by this order or by those behind it: they are told by where they lie, not by name.
-    let touched: Vec<&Exposure> = off.0.iter().filter_map(|(key, ..)| x.book.exposure(key)).chain(own_exposure).collect();
+    // Few of many instruments are touched by this order, by those behind it or by others: they are told by where they lie, not by name.
+    let touching = off.0.iter().map(|(key, ..)| key).chain(beyond.all().map(|(key, _)| key));
+    let touched: Vec<&Exposure> = touching.filter_map(|key| x.book.exposure(key)).chain(own_exposure).collect();
     for (key, exposure) in x.book.exposures() {
         let is_same = |other: &&Exposure| std::ptr::eq(*other, exposure);
-        let mut units = (exposure.worst_long(), exposure.worst_short());
+        let (mut units, mut elsewhere) = ((exposure.worst_long(), exposure.worst_short()), (0, 0));
         if touched.iter().any(is_same) {
-            units = worst(Some(exposure), key, &off);
+            (units, elsewhere) = (worst(Some(exposure), key, &off), beyond.units(key));
         }
         if own_exposure.as_ref().is_some_and(is_same) {
             units = with_adds(units);
         }
-        projected.take(own.as_ref(), exposure.contract(key, x.instruments), units);
+        projected.take(own.as_ref(), exposure.contract(key, x.instruments), units, elsewhere);
     }
     if own_exposure.is_none() {
-        projected.take(own.as_ref(), own.as_ref(), with_adds((0, 0)));
+        projected.take(own.as_ref(), own.as_ref(), with_adds((0, 0)), own_beyond);
+    }
+    for (key, elsewhere) in beyond.all().filter(|(key, _)| *key != x.instrument && x.book.exposure(key).is_none()) {
+        let contract = x.instruments.find(key).map(|found| Contract::of(&found));
+        projected.take(own.as_ref(), contract.as_ref(), (0, 0), elsewhere);
     }
     projected
 }
 
 impl Projected {
-    /// Adds an instrument. `own`: that of the order.
-    fn take(&mut self, own: Option<&Contract>, contract: Option<&Contract>, (long, short): (i64, i64)) {
+    /// Adds an instrument: what we hold and may come to hold, long and short, and what is held elsewhere. `own`: that of the order.
+    fn take(&mut self, own: Option<&Contract>, contract: Option<&Contract>, (long, short): (i64, i64), elsewhere: (i64, i64)) {
         let Some(contract) = contract else { return };
+        let (all_long, all_short) = (long.saturating_add(elsewhere.0), short.saturating_add(elsewhere.1));
         if own.is_some_and(|own| own.is_beside(contract)) {
-            self.underlying_units = self.underlying_units.saturating_add(long.max(short));
+            let units = all_long.max(all_short);
+            self.underlying_units = self.underlying_units.saturating_add(units);
+            self.underlying_elsewhere = self.underlying_elsewhere.saturating_add(units - long.max(short));
         }
-        if let Some(lot) = contract.option_lot.filter(|_| short > 0) {
-            self.short_option_lots = self.short_option_lots.saturating_add(lots(short, lot));
+        if let Some(lot) = contract.option_lot.filter(|_| all_short > 0) {
+            let units = lots(all_short, lot);
+            self.short_option_lots = self.short_option_lots.saturating_add(units);
+            self.short_lots_elsewhere = self.short_lots_elsewhere.saturating_add(units - lots(short, lot));
         }
     }
 }
@@ -179,13 +197,6 @@ fn adds(x: &Scene<'_>) -> i64 {
         _ => 0,
     };
     (asked - held).max(0)
-}
-
-/// What the broker shows in the instrument beyond our own holdings, long and short: bought or sold elsewhere.
-fn beyond(x: &Scene<'_>) -> (i64, i64) {
-    let net = x.findings.positions.as_ref().map_or(0, |positions| positions.net_in(x.instrument));
-    let held = x.book.exposure(x.instrument).map_or((0, 0), |exposure| (exposure.long, exposure.short));
-    ((net - held.0).max(0), (-net - held.1).max(0))
 }
 
 /// The touches that were looked up: a hundred market orders of one instrument ask for one quote.

@@ -102,6 +102,25 @@ fn an_underlying_is_all_of_its_instruments_and_short_options_count_in_lots() {
     assert_eq!(of(order(10).asks(1), vec![], &held).underlying.as_deref(), Some("SBIN"));
 }
 
+/// A person is short in the app: 45 lots of another strike, or of the same.
+#[test]
+fn what_was_sold_elsewhere_counts_for_the_underlying_and_for_short_options() {
+    let me = || in_option(order(10).asks(75 * 50), "NIFTY24500C").side(Side::Sell);
+    let beside = |name: &str, net| projected(&me(), &book_of([me()], &[]), &broker_shows(&[(option(name), net)]));
+    let seen = beside("NIFTY24000C", -75 * 45);
+    assert_eq!((seen.underlying_units, seen.underlying_elsewhere), (75 * 95, 75 * 45));
+    assert_eq!((seen.short_option_lots, seen.short_lots_elsewhere, seen.position), (95, 45, 75 * 50));
+    let same = beside("NIFTY24500C", -75 * 45);
+    assert_eq!((same.underlying_units, same.short_option_lots, same.position), (75 * 95, 95, 75 * 95));
+    let bought = beside("NIFTY24000C", 75 * 45);
+    assert_eq!((bought.underlying_units, bought.short_option_lots, bought.short_lots_elsewhere), (75 * 95, 50, 0));
+    let others = beside("SBIN-EQ", 1_000);
+    assert_eq!((others.underlying_units, others.short_option_lots), (75 * 50, 50));
+    let ours = [("a", option("NIFTY24000C"), -75 * 40)];
+    let both = projected(&me(), &book_of([me()], &ours), &broker_shows(&[(option("NIFTY24000C"), -75 * 45)]));
+    assert_eq!((both.short_option_lots, both.short_lots_elsewhere, both.underlying_elsewhere), (95, 5, 75 * 5));
+}
+
 #[test]
 fn open_value_counts_what_has_no_price_at_the_most_that_it_may_be() {
     let me = || order(10).asks(10);
@@ -345,16 +364,26 @@ proptest! {
         }
     }
 
-    /// What others hold takes room: an entry that passes fits beside the larger of what the broker shows and what we hold.
+    /// What others hold takes room: an entry that passes fits beside the larger of what the broker shows and what we hold, in its
+    /// instrument, in its underlying and among the short options.
     #[test]
-    fn prop_what_the_broker_shows_takes_room(steps in steps(), quantity in 1i64..300, which in 0usize..2, buys in any::<bool>()) {
+    fn prop_what_the_broker_shows_takes_room(steps in steps(), quantity in 1i64..300, which in 0usize..4, buys in any::<bool>()) {
         let mut world = World::default();
         steps.into_iter().for_each(|step| world.step(step));
         let side = if buys { Side::Buy } else { Side::Sell };
+        let quantity = if which < 2 { quantity } else { 75 * (1 + quantity % 3) };
         let me = placed_for(order(world.orders.len() as u64 + 1), which).side(side).asks(quantity);
         if world.passes(&me) {
-            let shown = side.sign() * world.shown.get(&which).copied().unwrap_or(0);
-            prop_assert!(shown + quantity <= LIMIT, "{} beside {}", quantity, shown);
+            let shown = |which: usize| world.shown.get(&which).copied().unwrap_or(0);
+            let mine = side.sign() * shown(which);
+            prop_assert!(mine + quantity <= LIMIT, "{} beside {}", quantity, mine);
+            let after = |of: usize| if of == which { (mine.max(0) + quantity).max(-mine) } else { shown(of).abs() };
+            if which >= 2 {
+                prop_assert!(after(2) + after(3) <= UNDERLYING, "{} beside {:?}", quantity, world.shown);
+            }
+            let short = |of: usize| (-shown(of)).max(0) + if of == which && !buys { quantity } else { 0 };
+            let all: i64 = (2..4).map(|of| lots(short(of), 75)).sum();
+            prop_assert!(buys || which < 2 || all <= SHORT_LOTS, "{} beside {:?}", quantity, world.shown);
         }
     }
 }

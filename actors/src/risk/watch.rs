@@ -79,10 +79,10 @@ impl RiskActor {
             let traded = book.traded_on() == Some(trading_date(now));
             (known.result(book, &findings, &*self.line.quotes, asked), traded, book.control().day.clone())
         });
-        let margin = Margin::of(&findings, trading_date(now), settings.margin_shortfall);
+        let limits = self.known.limits(settings, now);
+        let margin = Margin::of(&findings, trading_date(now), limits.margin_shortfall);
         drop(findings);
         let Some((result, traded, halted)) = seen else { return };
-        let limits = self.known.limits(settings, now);
         let mut day = self.known.day(settings, now);
         day.traded |= traded;
         let pnl = result.pnl().filter(|_| result.is_of_today);

@@ -1,7 +1,7 @@
-//! What a square-off closes at which moment: a long option waits for the short that it covers. Pure.
+//! What a square-off closes at which moment: what covers a short option waits for that ([`Instrument::covers`]). Pure.
 //!
-//! A short that is not bought back within [`COVER_FIRST`] holds its cover back no longer: the long goes, and a person hears. The time
-//! counts while the short's market takes exits: an exit of it that waits for the market to open holds its cover back, or the long would
+//! A short that is not bought back within [`COVER_FIRST`] holds its cover back no longer: the cover goes, and a person hears. The time
+//! counts while the short's market takes exits: an exit of it that waits for the market to open holds its cover back, or that would
 //! only go beside it. One that waits for anything else may wait for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::order::basket::COVER_FIRST;
-use crate::order::{HoldingKey, InstrumentKey, Product, Right, Side, Status, Strategy, trading_date};
+use crate::order::{HoldingKey, Instrument, InstrumentKey, Product, Side, Status, Strategy, trading_date};
 use crate::persistence::{Book, KillLevel};
 use crate::ports::Instruments;
 
@@ -38,7 +38,7 @@ impl Wanted {
     }
 }
 
-/// A short that something bought covers.
+/// A short option that something else covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Short {
     pub key: HoldingKey,
@@ -46,7 +46,7 @@ pub(super) struct Short {
     is_shut: bool,
 }
 
-/// Everything that square-offs want closed, shorts first. `takes_exits`: whether the market of an instrument takes exits now.
+/// Everything that square-offs want closed: shorts before longs, and what covers something last. `takes_exits`: whether the market of an instrument takes exits now.
 pub(super) fn wanted(
     book: &Book,
     instruments: &dyn Instruments,
@@ -72,20 +72,21 @@ pub(super) fn wanted(
             Some(Wanted { strategy, key, held, net, covers: None, is_leaving, is_shut })
         })
         .collect();
-    found.sort_by_key(|one| one.held == Side::Buy);
-    let option = |key: &HoldingKey| -> Option<(Arc<str>, Right)> { instruments.find(&key.instrument)?.option_on() };
-    let shorts: Vec<_> = found
+    let option = |key: &HoldingKey| instruments.find(&key.instrument).filter(|found| found.is_option());
+    let shorts: Vec<(Arc<Instrument>, Short)> = found
         .iter()
         .filter(|one| one.held == Side::Sell)
         .filter_map(|one| Some((option(&one.key)?, Short { key: one.key.clone(), is_shut: one.is_shut })))
         .collect();
-    for long in found.iter_mut().filter(|one| one.held == Side::Buy && !shorts.is_empty()) {
-        long.covers = option(&long.key).and_then(|of| shorts.iter().find(|(short, _)| *short == of).map(|(_, short)| short.clone()));
+    for one in found.iter_mut().filter(|_| !shorts.is_empty()) {
+        let Some(instrument) = instruments.find(&one.key.instrument) else { continue };
+        one.covers = shorts.iter().find(|(short, _)| instrument.covers(one.held, short)).map(|(_, short)| short.clone());
     }
+    found.sort_by_key(|one| (one.covers.is_some(), one.held == Side::Buy));
     found
 }
 
-/// What was bought, and waits for the short that it covers: since when, and whether it waits no longer.
+/// What waits for the short that it covers: since when, and whether it waits no longer.
 #[derive(Debug, Default)]
 pub(super) struct Covers(BTreeMap<(Strategy, HoldingKey), Held>);
 
@@ -136,7 +137,7 @@ impl Covers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Exchange, OrderRecord};
+    use crate::order::{Exchange, OrderRecord, Right};
     use crate::persistence::Control;
     use crate::testkit::ListedInstruments;
     use crate::testkit::builders::{Build, at, exit, future, listed, nfo, option, sbin_in, squared_off};
@@ -197,6 +198,24 @@ mod tests {
             turns(&mut Covers::default(), &beside, 0, true).0,
             ["24000PE", "SBIN-EQ", "25000CE", "NIFTY26NOVFUT"].map(str::to_owned)
         );
+    }
+
+    #[test]
+    fn a_bought_future_covers_a_sold_call_and_a_sold_one_a_put() {
+        let goes = |call_or_put: &str, future: i64| {
+            let both = squared_off([], &[("a", nfo("NIFTY26NOVFUT"), future), ("b", nfo(call_or_put), -75)]);
+            let mut covers = Covers::default();
+            let first = turns(&mut covers, &both, 0, true).0;
+            let closed = squared_off([], &[("a", nfo("NIFTY26NOVFUT"), future)]);
+            assert_eq!(turns(&mut covers, &closed, 1, true).0, ["NIFTY26NOVFUT"], "the moment that the short is closed");
+            first
+        };
+        assert_eq!((goes("25000CE", 75), goes("24000PE", -75)), (vec!["25000CE".to_owned()], vec!["24000PE".to_owned()]));
+        assert_eq!(goes("25000CE", -75).len(), 2, "both fall short when it rises");
+        let mut covers = Covers::default();
+        let both = squared_off([], &[("a", nfo("NIFTY26NOVFUT"), -75), ("b", nfo("24000PE"), -75)]);
+        turns(&mut covers, &both, 0, true);
+        assert_eq!(turns(&mut covers, &both, 20, true), (vec!["24000PE".to_owned(), "NIFTY26NOVFUT".to_owned()], 1), "last");
     }
 
     #[test]

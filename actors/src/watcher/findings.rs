@@ -24,6 +24,8 @@ pub struct Positions {
     pub shows: DateTime<Utc>,
     /// What the rows come to, in the order of their keys: every order asks for one.
     sums: Arc<[(HoldingKey, Sum)]>,
+    /// What is open, by instrument, all products together. Shares that were sold out of a delivery holding are no short position.
+    open: Arc<[(InstrumentKey, i64)]>,
     /// What positions came to today that are not among the rows, rupees: of others, in instruments that no master has.
     beside: Amount,
 }
@@ -47,6 +49,20 @@ impl Sum {
     }
 }
 
+/// See [`Positions::open`].
+fn open(sums: &[(HoldingKey, Sum)]) -> Arc<[(InstrumentKey, i64)]> {
+    let mut open: Vec<(InstrumentKey, i64)> = Vec::new();
+    for (key, sum) in sums {
+        let net = if key.product == Product::Cnc { sum.net.max(0) } else { sum.net };
+        match open.last_mut().filter(|(last, _)| *last == key.instrument) {
+            Some((_, of_it)) => *of_it = of_it.saturating_add(net),
+            None => open.push((key.instrument.clone(), net)),
+        }
+    }
+    open.retain(|(_, net)| *net != 0);
+    open.into()
+}
+
 impl Positions {
     /// The book with these rows.
     #[must_use]
@@ -61,8 +77,8 @@ impl Positions {
             }
             is_same
         });
-        let (rows, sums) = (Arc::from(rows), Arc::from(sums));
-        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, sums, beside: Amount::ZERO }
+        let (rows, open, sums) = (Arc::from(rows), open(&sums), Arc::from(sums));
+        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, sums, open, beside: Amount::ZERO }
     }
 
     /// With all trades of before that time in it: it was asked for then, and the broker's figures lag behind by no more than `lag`.
@@ -105,11 +121,10 @@ impl Positions {
         self.sum(key).is_some()
     }
 
-    /// The broker's net of an instrument, all products together.
-    #[must_use]
-    pub fn net_in(&self, instrument: &InstrumentKey) -> i64 {
-        let from = self.sums.partition_point(|(key, _)| key.instrument < *instrument);
-        self.sums.iter().skip(from).take_while(|(key, _)| key.instrument == *instrument).map(|(_, sum)| sum.net).sum()
+    /// The instruments in which something is open, and the broker's net of each, all products together. Shares that were sold out of a
+    /// delivery holding are no short position.
+    pub fn open(&self) -> impl Iterator<Item = (&InstrumentKey, i64)> {
+        self.open.iter().map(|(key, net)| (key, *net))
     }
 
     /// The broker's net; an instrument without a row is flat.
@@ -305,7 +320,8 @@ mod tests {
         };
         let rows = vec![carried(10, 4), position(sbin_in(Product::Cnc), 7), position(sbin_in(Product::Nrml), -3), carried(1, 1)];
         let (nrml, positions) = (sbin_in(Product::Nrml), Positions::new(rows, at(0), 1));
-        assert_eq!((positions.net(&nrml), positions.carried(&nrml), positions.net_in(&nrml.instrument)), (8, Some(5), 15));
+        assert_eq!((positions.net(&nrml), positions.carried(&nrml)), (8, Some(5)));
+        assert_eq!(positions.open().collect::<Vec<_>>(), [(&nrml.instrument, 15)]);
         assert_eq!((positions.net(&sbin_in(Product::Cnc)), positions.carried(&sbin_in(Product::Cnc))), (7, None));
         assert!(!positions.has_row_of(&sbin_in(Product::Mis)) && positions.rows().len() == 4);
     }

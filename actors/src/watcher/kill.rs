@@ -56,7 +56,7 @@ impl WatcherActor {
         tries.keep(&wanted);
         let Turn { mut goes, uncovers } = self.core.covers.turn(wanted, &|one| tries.is_due(one, first, now), now);
         for (long, short) in uncovers {
-            let text = format!("{} {} is sold although {}, which it covers, is not bought back yet", long.strategy, long.key, short.key);
+            let text = format!("{} {} is closed although {}, which it covers, is not bought back yet", long.strategy, long.key, short.key);
             self.line.alarm(Some(&self.desk.client_id), alarm::EXIT_UNCOVERS, Level::Page, None, text);
         }
         if goes.is_empty() {

@@ -155,6 +155,7 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
             "daily_loss": limits.daily_loss,
             "max_order_value": limits.max_order_value,
             "max_quantity": limits.max_quantity,
+            "max_position": limits.max_position,
             "max_open_orders": limits.max_open_orders,
         },
         "changes_since_last_arming": changes,

@@ -314,6 +314,9 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     }
     let rule = ExitRule::new(body.strategy.clone(), key.clone(), &held, terms, instrument.tick.value(), who.clone(), state.now());
     let Some(mut rule) = rule else { return Err(wrong("stop_loss", "the distances give no price from the fill")) };
+    if let Some(why) = rule.overtakes() {
+        return Err(wrong("trailing_step", why));
+    }
     let slot = slot(&body.strategy, &key);
     let read = |book: &Book| {
         let standing = book.kept(&slot).cloned();

@@ -157,8 +157,8 @@ fn statistics(of: &Statistics) -> Value {
             "rupees": money(of.slippage.cost),
             "per_unit": of.slippage_per_unit().map(|rupees| rupees.to_string()),
         },
-        "high_water": money(of.curve.high_water),
-        "max_drawdown": money(of.curve.drawdown),
+        "realised_high_water": money(of.curve.high_water),
+        "realised_drawdown": money(of.curve.drawdown),
     })
 }
 

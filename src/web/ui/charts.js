@@ -23,7 +23,7 @@ export function gauge(label, part, words) {
 }
 
 /**
- * The day's result, with the loss limit and the highest point.
+ * The day's result, with the loss limit and the highest point of what was realised.
  * @param {{ at: string, net: string }[]} points
  * @param {{ floor?: string | null, high?: string | null, since: string, name: string }} of
  */
@@ -52,11 +52,11 @@ export function pnlLine(points, of) {
   const level = (/** @type {number} */ value, /** @type {string} */ kind) =>
     svg('line', { class: kind, x1: 0, x2: width, y1: y(value).toFixed(1), y2: y(value).toFixed(1), 'vector-effect': 'non-scaling-stroke' });
   const newest = points.length ? points[points.length - 1].net : null;
-  const words = `The ${of.name} is ${short(newest)} now; loss limit ${short(of.floor)}; highest ${short(of.high)}.`;
+  const words = `The ${of.name} is ${short(newest)} now; loss limit ${short(of.floor)}; highest realised ${short(of.high)}.`;
   const legend = [
     ['net', of.name],
     ['zero', 'nothing'],
-    ...(high && forDrawing(high) > 0 ? [['high', `highest of the day ${short(of.high)}`]] : []),
+    ...(high && forDrawing(high) > 0 ? [['high', `highest realised of the day ${short(of.high)}`]] : []),
     ...(floor ? [['floor', `day ends at ${short(of.floor)}${isNear ? '' : ' (below the drawing)'}`]] : []),
   ];
   return h(

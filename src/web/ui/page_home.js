@@ -254,7 +254,7 @@ function dayOf(pnl, risk) {
     realised: sum((account) => account.result.realised),
     unrealised: sum((account) => account.result.unrealised),
     trades: pnl.accounts.reduce((/** @type {number} */ n, /** @type {any} */ account) => n + account.statistics.trades, 0),
-    high: one ? pnl.accounts[0].statistics.high_water : null,
+    high: one ? pnl.accounts[0].statistics.realised_high_water : null,
     floor: one?.day?.floor ?? null,
     left: one?.day?.left ?? null,
     days: daysOf(risk),

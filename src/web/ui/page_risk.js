@@ -76,7 +76,9 @@ function accountOf(client_id, after) {
       const stops = overview ? { level: overview.kill_level, strategies: overview.strategies_stopped } : { level: 0, strategies: {} };
       fresh(day, [account.day, account.halt_of_the_day, account.funds && { ...account.funds, age_ms: 0 }, stops.level], () => dayOf(account, stops.level, client_id, after));
       keyed(limits.body, account.limits, (row) => row.limit, (row) => limits.row(row));
-      fresh(lists, [account.allowed, account.banned], () => [
+      const reserve = account.limits.find((/** @type {any} */ row) => row.limit === 'capital_reserve')?.in_force ?? '0';
+      fresh(lists, [account.allowed, account.banned, reserve], () => [
+        Number(reserve) > 0 ? h('p', { class: 'hint' }, 'The reserve is certain for deliveries and bought options. Of other margins only the broker knows what they take: an entry may use it where limits.margin_refuses does not hold, and the next one is refused.') : null,
         account.allowed?.length ? h('p', { class: 'hint' }, `Only these may be traded: ${account.allowed.join(', ')}.`) : null,
         account.banned?.length ? h('p', { class: 'hint' }, `These may not be traded: ${account.banned.join(', ')}.`) : null,
       ]);

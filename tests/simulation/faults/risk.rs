@@ -389,6 +389,23 @@ fn a_shortfall_of_margin_only_pages_where_that_is_wanted_or_the_figures_were_nev
 }
 
 #[test]
+fn what_a_shortfall_of_margin_does_loosens_with_the_next_day_and_not_with_a_restart() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.until("the day is on disk", |desk| desk.engine.read(&client(), |book| book.kept(&day_slot()).is_some()) == Some(true)).await;
+        desk.setup.account.limits.margin_shortfall = ordergate_actors::OnShortfall::Page;
+        desk.start_again();
+        desk.until_open().await;
+        desk.broker.broker.show_funds(funds(500));
+        desk.pass_secs(120).await;
+        desk.broker.broker.show_funds(funds(-1));
+        desk.until_alarm("ALARM_MARGIN_SHORT").await;
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!(halt(desk), Some(KillLevel::SquareOff));
+    });
+}
+
+#[test]
 fn an_exit_takes_an_entry_of_our_own_out_of_its_way() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 10)).await;

@@ -1,6 +1,8 @@
 //! The money at the broker: the capital reserve stays untouched, and what an order takes is not more than what is left. What
 //! must be paid in full (a bought option, a delivery) is known. What margin anything else takes is an estimate, which refuses
-//! only where the settings say so. Figures that are missing or old prove nothing, and that is what the record says.
+//! only where the settings say so: it knows nothing of hedges, and is many times what a spread takes. Where it does not refuse,
+//! the reserve binds an entry once it is used, and the record says that by the estimate this one uses it. Figures that are
+//! missing or old prove nothing, and that is what the record says.
 
 use chrono::Duration;
 
@@ -39,6 +41,13 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let counts = !is_estimate || x.limits.margin_refuses.holds(x.is_live);
     let needs = if counts && amount > Amount::ZERO { amount.plus(x.needs.since) } else { Amount::ZERO };
     let left = available.plus(needs.negated());
-    let input = if counts { input } else { format!("{input}; the broker decides") };
+    let after = available.plus(amount.plus(x.needs.since).negated());
+    let input = if counts {
+        input
+    } else if reserve > Amount::ZERO && after < reserve {
+        format!("{input}: that would leave {after}; the broker decides")
+    } else {
+        format!("{input}; the broker decides")
+    };
     says(left >= reserve && available > Amount::ZERO, input)
 }

@@ -149,6 +149,11 @@ impl Checked {
     }
 }
 
+/// How much of a sum the broker shows beyond our own holdings; nothing where that is none of it.
+fn of_others(units: i64) -> String {
+    if units > 0 { format!(", {units} of them held elsewhere") } else { String::new() }
+}
+
 /// The rules for orders that open or change a position, in the order in which their refusals are named.
 pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     basket::check,

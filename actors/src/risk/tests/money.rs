@@ -145,6 +145,18 @@ fn a_margin_that_only_the_broker_knows_is_an_estimate_and_is_called_one() {
     let (_, gates) = case(1_999, true).passes();
     let gate = gates.iter().find(|gate| gate.gate == "risk.margin").unwrap();
     assert!(gate.input.ends_with("by estimate, 25 % of its value; the broker decides"), "{}", gate.input);
+    // A reserve that a coarse estimate would use is no reason to refuse; the record has it, and the entry after it is refused.
+    let reserve = |case: &mut Case| case.account.limits.capital_reserve = rupees(500);
+    let (_, gates) = case(2_400, true).with(reserve).passes();
+    let gate = gates.iter().find(|gate| gate.gate == "risk.margin").unwrap();
+    assert!(gate.input.ends_with("of its value: that would leave 400; the broker decides"), "{}", gate.input);
+    let (_, gates) = case(2_500, true).with(reserve).passes();
+    assert!(gates.iter().any(|gate| gate.input.ends_with("of its value; the broker decides")), "{gates:?}");
+    case(499, true).with(reserve).refused(Tag::RiskLimitsExceeded, &["risk.margin: 499 rupees available"]);
+    case(2_499, true)
+        .with(reserve)
+        .with(refuses(crate::settings::Holds::Always))
+        .refused(Tag::RiskLimitsExceeded, &["500 rupees left untouched"]);
     case(0, true).refused(Tag::RiskLimitsExceeded, &["risk.margin: 0 rupees available"]);
     case(100, true)
         .with(|case| case.account.limits.capital_reserve = rupees(101))

@@ -61,8 +61,11 @@ impl WatcherActor {
             Some(before) => (rule.added_to(before), "an order that adds brought it"),
             None => (rule, "came with the first fill"),
         };
-        let reason = format!("{how}: {}", rule.words());
-        self.keep_rule(slot, Some(&rule), basis, "EXIT_RULE_SET", Level::Info, &reason);
+        // What opened the position cannot be refused any more.
+        let (level, but) =
+            rule.overtakes().map_or((Level::Info, String::new()), |why| (Level::Warn, format!("; {why}: it moves by the step")));
+        let reason = format!("{how}: {}{but}", rule.words());
+        self.keep_rule(slot, Some(&rule), basis, "EXIT_RULE_SET", level, &reason);
     }
 
     fn brings_no_rule(&mut self, order: &OrderRecord, key: &HoldingKey, is_ruled: bool) {

@@ -7,7 +7,7 @@ use super::super::follow::EXIT_FAILED;
 use super::super::{Concern, WatcherActor, ladder_slot, resend};
 use crate::exits::{Beside, Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
-use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderFact, OrderRecord, OrderType, Side, SignalId, Status, Tag, trading_date};
+use crate::order::{CommandId, HoldingKey, OrderFact, OrderRecord, OrderType, SignalId, Status, Tag, trading_date};
 use crate::persistence::{Book, KeepOver, Level, Slot, Unit};
 
 /// A write that was not heard of after this is made again.
@@ -113,11 +113,9 @@ impl WatcherActor {
 
     /// The short option of the strategy that this exit would leave without its cover, while its own exit is under way.
     fn uncovers(&self, rule: &ExitRule, book: &Book) -> Option<HoldingKey> {
-        let option = |key: &InstrumentKey| self.line.instruments.find(key)?.option_on();
-        if rule.position != Side::Buy {
-            return None;
-        }
-        let mine = option(&rule.holding.instrument)?;
+        let mine = self.line.instruments.find(&rule.holding.instrument)?;
+        let is_covered =
+            |key: &HoldingKey| self.line.instruments.find(&key.instrument).is_some_and(|short| mine.covers(rule.position, &short));
         // What only rests, a stop at the broker or a limit at a price, buys nothing back now.
         let leaves = |order: &OrderRecord| {
             order.is_exit()
@@ -131,7 +129,7 @@ impl WatcherActor {
             fired.is_some_and(|fired| fired.cause.is_urgent()) || book.open_in(&key.instrument).any(|order| leaves(order))
         };
         let shorts = book.holdings_of(&rule.strategy).filter(|(_, held)| held.net < 0).map(|(key, _)| key);
-        shorts.into_iter().find(|key| option(&key.instrument).as_ref() == Some(&mine) && is_leaving(key)).cloned()
+        shorts.into_iter().find(|key| is_covered(key) && is_leaving(key)).cloned()
     }
 
     /// Fired rules until their positions are flat.
@@ -284,7 +282,7 @@ impl WatcherActor {
 }
 
 fn words_of_the_uncovered(rule: &ExitRule, short: &HoldingKey) -> String {
-    format!("{} {} is sold although {short}, which it covers, is not bought back yet", rule.strategy, rule.holding)
+    format!("{} {} is closed although {short}, which it covers, is not bought back yet", rule.strategy, rule.holding)
 }
 
 fn words_of_the_stuck(rule: &ExitRule, rejection: Rejection) -> String {
