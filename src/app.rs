@@ -5,6 +5,7 @@
 mod alert_routes;
 mod binding;
 mod brokers;
+mod descriptors;
 mod ended;
 mod ending;
 mod held;
@@ -12,6 +13,7 @@ mod older;
 mod opening;
 mod outward;
 mod own_files;
+mod port;
 mod probe;
 mod run;
 mod surface;
@@ -58,6 +60,7 @@ use crate::web::live::{Hub, LiveListener};
 /// # Errors
 /// It could not start, for a reason that starting again may not have.
 pub async fn serve(config: Config) -> anyhow::Result<i32> {
+    descriptors::raise();
     private_directory(&config.storage.directory).with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
     let secrets = match Secrets::load_or_draw(&config) {
         Ok(secrets) => secrets,

@@ -23,6 +23,7 @@ use super::json::{Field, Json};
 use super::problem::Problem;
 use super::settings::{Rights, Scope};
 use super::state::WebState;
+use super::visitors;
 
 /// The calls, as the last part of the address names them.
 pub(super) const CALLS: [&str; 18] = [
@@ -86,6 +87,7 @@ async fn answered(request: &HttpRequest, payload: Payload, state: &Data<WebState
     let call = CALLS.into_iter().find(|call| request.match_info().as_str().trim_end_matches('/').ends_with(&format!("/{call}")));
     let call = call.ok_or_else(|| Problem::not_found("no_such_route", "there is no such call", "see docs/openalgo.md"))?;
     let asked = admit(request, state, body, call)?;
+    visitors::known(request);
     // A key is stored too, wherever it came from.
     let mut keys = request.headers().get_all("idempotency-key").filter_map(|value| value.to_str().ok());
     let in_a_header = keys.any(|key| state.settings.holds_a_secret(&serde_json::json!(key).to_string()));
