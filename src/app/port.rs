@@ -29,11 +29,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const UNREAD: u32 = 3;
 
 /// The server, where it is, and who is there.
-pub(super) fn open(
-    config: &Config,
-    state: Data<WebState>,
-    listener: TcpListener,
-) -> anyhow::Result<(Server, SocketAddr, Arc<Visitors>)> {
+pub(super) fn open(config: &Config, state: Data<WebState>, listener: TcpListener) -> anyhow::Result<(Server, SocketAddr, Arc<Visitors>)> {
     let head = state.settings.body_deadline;
     let patience = Patience { between: head + KEEP_ALIVE, unread: head.saturating_mul(UNREAD) };
     let address = listener.local_addr().unwrap_or(config.server.listen);

@@ -23,7 +23,10 @@ use super::opening::{Concern, Look, StartError, Waits, listening, loaded, look_a
 use super::own_files::OwnFiles;
 use super::surface::{announce, site, web_state};
 use super::tasks::Tasks;
-use super::{alert_routes, descriptors, ending, held, in_force, listeners, older, outward, port, probe, refresh, start_engine, tell_of_masters, watched};
+use super::{
+    alert_routes, descriptors, ending, held, in_force, listeners, older, outward, port, probe, refresh, start_engine, tell_of_masters,
+    watched,
+};
 use crate::alerts::Alerts;
 use crate::brokers::connection::Connection;
 use crate::charges::Charges;
