@@ -343,11 +343,11 @@ fn any_value() -> impl Strategy<Value = Value> {
         "00000000-0000-0000-0000-000000000001",
     ]);
     let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        (-1e12..1e12_f64).prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => (-1e12..1e12_f64).prop_map(Value::from),
+        1 => any::<String>().prop_map(Value::from),
         8 => words.prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
@@ -402,7 +402,7 @@ async fn prop_no_body_makes_a_call_fail_or_an_order_that_cannot_be() {
         let clean = |text: &str| !text.chars().any(char::is_control);
         assert!(clean(order.ask.strategy.as_str()) && clean(&order.ask.symbol), "{order:?}");
         let was_sent = order.status != Status::Failed;
-        assert!(!was_sent || order.ask.quantity.is_some_and(|quantity| quantity.get() > 0), "{order:?}");
+        assert!(!was_sent || order.ask.quantity.is_some(), "{order:?}");
     }
     let faults: Vec<_> = house.events(None).await.into_iter().filter(|(event, _)| event == "ALARM_TASK_FAULT").collect();
     assert!(faults.is_empty(), "{faults:?}");
