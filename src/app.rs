@@ -5,6 +5,8 @@
 mod alert_routes;
 mod binding;
 mod brokers;
+mod data_directory;
+mod descriptors;
 mod ended;
 mod ending;
 mod held;
@@ -12,6 +14,7 @@ mod older;
 mod opening;
 mod outward;
 mod own_files;
+mod port;
 mod probe;
 mod run;
 mod surface;
@@ -30,6 +33,7 @@ use ordergate_actors::{Engine, Line, Parts};
 use tokio::sync::oneshot;
 
 use brokers::Brokers;
+use data_directory::NotOurs;
 use ending::{last_page, page_at_a_halt, refused};
 use run::NoStart;
 
@@ -40,7 +44,6 @@ use crate::brokers::connection::Connection;
 use crate::calendar::CalendarError;
 use crate::clock::SystemClock;
 use crate::config::{Config, InstrumentSource};
-use crate::files::private_directory;
 use crate::halt::ProcessHalt;
 use crate::instruments::master::{self, Downloader, News, Refresh};
 use crate::instruments::{InstrumentTable, Masters, sample};
@@ -58,13 +61,21 @@ use crate::web::live::{Hub, LiveListener};
 /// # Errors
 /// It could not start, for a reason that starting again may not have.
 pub async fn serve(config: Config) -> anyhow::Result<i32> {
-    private_directory(&config.storage.directory).with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
+    descriptors::raise();
+    let closed = match data_directory::close(&config.storage.directory) {
+        Ok(closed) => closed,
+        Err(refusal @ NotOurs::Open { .. }) => return refused(&refusal, None),
+        Err(fault) => return Err(fault.into()),
+    };
     let secrets = match Secrets::load_or_draw(&config) {
         Ok(secrets) => secrets,
         Err(fault) if fault.may_heal() => return Err(fault.into()),
         Err(refusal) => return refused(&refusal, None),
     };
     let logs = telemetry::start(&config.log)?;
+    if let Some(words) = closed {
+        tracing::warn!(event = "data_directory_closed", "{words}");
+    }
     let halt = Arc::new(ProcessHalt::new());
     let guards = logs.guards;
     halt.flush_with(move |_, _| drop(guards));

@@ -6,6 +6,9 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // Whatever this process writes is for its owner alone, also what a library makes: the log of the database, a lock.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     ordergate::brokers::noren::install_tls();
     ordergate::cli::run(std::env::args_os())
 }

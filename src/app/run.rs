@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use crossbeam_channel::Sender;
@@ -26,7 +23,10 @@ use super::opening::{Concern, Look, StartError, Waits, listening, loaded, look_a
 use super::own_files::OwnFiles;
 use super::surface::{announce, site, web_state};
 use super::tasks::Tasks;
-use super::{alert_routes, ending, held, in_force, listeners, older, outward, probe, refresh, start_engine, tell_of_masters, watched};
+use super::{
+    alert_routes, descriptors, ending, held, in_force, listeners, older, outward, port, probe, refresh, start_engine, tell_of_masters,
+    watched,
+};
 use crate::alerts::Alerts;
 use crate::brokers::connection::Connection;
 use crate::charges::Charges;
@@ -42,7 +42,7 @@ use crate::secrets::Secrets;
 use crate::starts;
 use crate::store::SqliteStore;
 use crate::web::live::Hub;
-use crate::web::trace::trace;
+use crate::web::visitors::Visitors;
 use crate::web::{Render, WebState};
 
 /// Why a start came to nothing.
@@ -198,10 +198,10 @@ pub(super) async fn serve(
     let state = Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())).with_live(Arc::clone(&live)));
     let journal_open = Arc::clone(&state.journal_open);
     outward::start(config, secrets, &state, &mut tasks);
-    let (server, address) = http(config, state.clone(), listener)?;
+    let (server, address, visitors) = port::open(config, state.clone(), listener)?;
     announce(config, secrets, address, engine.line().clock.now());
     tasks.once("the end of the live streams", ending::end_streams(live));
-    keep_beside(config, &engine, &mut tasks, Beside { masters, refresh, state, site });
+    keep_beside(config, &engine, &mut tasks, Beside { masters, refresh, state, site, visitors });
     let risk_state = risk_state(config, &engine)?;
     let served = server.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
@@ -224,29 +224,18 @@ pub(super) async fn serve(
     Ok(0)
 }
 
-/// The HTTP side at its port, and where that is.
-fn http(config: &Config, state: Data<WebState>, listener: TcpListener) -> anyhow::Result<(Server, SocketAddr)> {
-    let body_deadline = state.settings.body_deadline;
-    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure).wrap(from_fn(trace)))
-        .workers(config.server.workers)
-        .shutdown_timeout(config.engine.drain_deadline.as_secs().max(1))
-        .client_request_timeout(body_deadline)
-        .listen(listener)?;
-    let address = server.addrs().first().copied().unwrap_or(config.server.listen);
-    Ok((server.run(), address))
-}
-
 /// What the tasks beside the engine look at.
 struct Beside {
     masters: Arc<Masters>,
     refresh: Option<Refresh>,
     state: Data<WebState>,
     site: Arc<Site>,
+    visitors: Arc<Visitors>,
 }
 
 /// Keeps fresh and tells what nobody asks for.
 fn keep_beside(config: &Config, engine: &Engine, tasks: &mut Tasks, beside: Beside) {
-    let Beside { masters, refresh, state, site } = beside;
+    let Beside { masters, refresh, state, site, visitors } = beside;
     let line = engine.line();
     if let Some(refresh) = refresh {
         let line = Arc::clone(line);
@@ -260,6 +249,8 @@ fn keep_beside(config: &Config, engine: &Engine, tasks: &mut Tasks, beside: Besi
     tasks.keep("the watch of the underlyings", move || watched::keep_watched(Arc::clone(&watching), watch.clone()));
     let looking = Arc::clone(line);
     tasks.keep("the look at the calendar", move || crate::calendar::keep_told(Arc::clone(&looking)));
+    let counting = Arc::clone(line);
+    tasks.keep("the count of open files", move || descriptors::keep_counted(Arc::clone(&counting), Arc::clone(&visitors)));
     tasks.keep("the schedule", move || crate::web::scheduled::keep_schedule(state.clone()));
     let engine = engine.clone();
     tasks.keep("the report of the morning", move || crate::readiness::watch(engine.clone(), Arc::clone(&site)));

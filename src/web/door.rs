@@ -25,6 +25,7 @@ use super::problem::Problem;
 use super::routes::{Guard, Route, methods_of, no_such_route, only, route_of};
 use super::settings::{Holder, Rights, Scope};
 use super::state::WebState;
+use super::visitors;
 use crate::access::{Comer, Grant, Ranges, Sent, Session, client_address, is_same_origin};
 
 /// The cookie that carries a session's token.
@@ -91,6 +92,7 @@ pub(super) async fn guard(
     match admitted.and_then(|found| takes_it(request.request(), route).map(|()| found)) {
         Ok(_) if route.is_none() => return Ok(request.into_response(unknown(&path)).map_into_right_body()),
         Ok((caller, scope)) => {
+            visitors::known(request.request());
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(scope);
         }

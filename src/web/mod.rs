@@ -40,6 +40,7 @@ pub mod trace;
 mod turns;
 mod unauthorized;
 mod untaken;
+pub mod visitors;
 mod webhook;
 
 pub use problem::Problem;

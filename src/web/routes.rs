@@ -1,7 +1,7 @@
 //! Every route, in one place. `ROUTES` says what protects each; a test asks for every one of them without credentials.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
@@ -182,27 +182,25 @@ pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(QueryConfig::default().error_handler(|error, _| {
         Problem::bad_request("bad_query", error.to_string(), "correct the parameter named in the detail").into()
     }));
-    cfg.service(at("/health/live", "GET").route(web::get().to(health::live)))
-        .service(at("/health/ready", "GET").route(web::get().to(health::ready)))
-        .service(at("/metrics", "GET").route(web::get().to(health::metrics)).wrap(from_fn(guard)))
-        .service(at("/webhook", "POST").route(web::post().to(webhook::receive)))
-        .service(at("/webhook/{client_id}", "POST").route(web::post().to(webhook::receive)))
-        .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
-        .service(at("/broker/login/{client_id}", "GET, POST").route(web::get().to(broker::open)).route(web::post().to(broker::follow)))
-        .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
+    cfg.service(listed("/health/live", [("GET", web::to(health::live))]))
+        .service(listed("/health/ready", [("GET", web::to(health::ready))]))
+        .service(listed("/metrics", [("GET", web::to(health::metrics))]).wrap(from_fn(guard)))
+        .service(listed("/webhook", [("POST", web::to(webhook::receive))]))
+        .service(listed("/webhook/{client_id}", [("POST", web::to(webhook::receive))]))
+        .service(listed("/webhook/{client_id}/{token}", [("POST", web::to(webhook::receive))]))
+        .service(listed("/broker/login/{client_id}", [("GET", web::to(broker::open)), ("POST", web::to(broker::follow))]))
+        .service(listed("/broker/callback/{client_id}", [("GET", web::to(broker::callback))]))
         .configure(openalgo::configure)
         // In front of the API's scope: the pages' files hold no data, and a browser fetches them without a key.
-        .service(at("/", "GET").route(web::get().to(pages::home)))
-        .service(at("/dashboard", "GET").route(web::get().to(pages::home)))
-        .service(at("/dashboard/", "GET").route(web::get().to(pages::home)))
-        .service(at("/dashboard/web/{name}", "GET").route(web::get().to(pages::get)))
+        .service(listed("/", [("GET", web::to(pages::home))]))
+        .service(listed("/dashboard", [("GET", web::to(pages::home))]))
+        .service(listed("/dashboard/", [("GET", web::to(pages::home))]))
+        .service(listed("/dashboard/web/{name}", [("GET", web::to(pages::get))]))
         // In front of the scope: here a person comes without a session, and looks after one that may have ended.
-        .service(
-            at("/dashboard/session", "GET, POST, DELETE")
-                .route(web::post().to(session::log_in))
-                .route(web::get().to(session::show))
-                .route(web::delete().to(session::log_out)),
-        )
+        .service(listed(
+            "/dashboard/session",
+            [("POST", web::to(session::log_in)), ("GET", web::to(session::show)), ("DELETE", web::to(session::log_out))],
+        ))
         .service(web::scope("/dashboard").wrap(from_fn(guard)).configure(dashboard))
         .default_service(web::to(not_found));
 }
@@ -290,7 +288,24 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .default_service(web::to(not_found));
 }
 
-/// A resource that takes these methods and says so.
+/// A resource in front of the scope's guard, which serves what is in [`ROUTES`] and nothing else: the tests ask for every route of that
+/// list, and what they do not ask for must not be there.
+fn listed<const N: usize>(path: &str, handlers: [(&'static str, actix_web::Route); N]) -> Resource {
+    let pattern = path.strip_suffix('/').filter(|pattern| !pattern.is_empty()).unwrap_or(path);
+    let methods: Vec<&str> = ROUTES.iter().filter(|route| route.path == pattern).map(|route| route.method).collect();
+    let said = methods.join(", ");
+    let resource = web::resource(path).default_service(web::to(move || {
+        let said = said.clone();
+        async move { only(&said) }
+    }));
+    let is_listed = |(method, handler): (&str, actix_web::Route)| {
+        let method = Method::from_bytes(method.as_bytes()).ok().filter(|_| methods.contains(&method))?;
+        Some(handler.method(method))
+    };
+    handlers.into_iter().filter_map(is_listed).fold(resource, Resource::route)
+}
+
+/// A resource behind the guard that takes these methods and says so.
 fn at(path: &str, method: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move || async move { only(method) }))
 }
@@ -318,4 +333,33 @@ pub(super) fn no_such_route() -> HttpResponse {
 
 async fn not_found(_: HttpRequest) -> HttpResponse {
     no_such_route()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::test::{TestRequest, call_service, init_service};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_is_not_in_the_list_of_routes_is_not_served() {
+        let answer = || async { HttpResponse::Ok().finish() };
+        let handlers = || [("GET", web::to(answer)), ("POST", web::to(answer))];
+        let app = App::new()
+            .service(listed("/health/live", handlers()))
+            .service(listed("/dashboard/", [("GET", web::to(answer))]))
+            .service(listed("/forgotten", handlers()));
+        let app = init_service(app).await;
+        for (method, path, status) in [
+            ("GET", "/health/live", 200),
+            ("POST", "/health/live", 405),
+            ("GET", "/dashboard/", 200),
+            ("GET", "/forgotten", 405),
+            ("POST", "/forgotten", 405),
+        ] {
+            let request = TestRequest::with_uri(path).method(Method::from_bytes(method.as_bytes()).unwrap()).to_request();
+            assert_eq!(call_service(&app, request).await.status(), status, "{method} {path}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ use super::problem::Problem;
 use super::settings::Source;
 use super::state::WebState;
 use super::submission::{self, Until};
-use super::untaken;
+use super::{untaken, visitors};
 
 const LONGEST_WAIT_S: u64 = 10;
 
@@ -38,6 +38,7 @@ pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<
     };
     let json = body::parse(&body, &state.settings);
     let (source, by_secret) = authenticate(&state, &request, &body, json.as_ref().ok())?;
+    visitors::known(&request);
     let client_id = account(&state, &request, source)?;
     let from = address_of(&request, &state.settings.trusted_proxies);
     if !source.addresses.let_in(from) {

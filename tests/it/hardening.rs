@@ -188,4 +188,64 @@ fn what_the_engine_writes_is_for_its_owner_alone() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700, "nobody else enters the data directory");
     assert_eq!(mode(&data.join(SECRETS)), 0o600, "the secrets");
+    assert_eq!(open_to_others(&data), Vec::<String>::new(), "what is in it");
+}
+
+/// What group or others may read or enter, in a directory and below it.
+#[cfg(unix)]
+fn open_to_others(directory: &std::path::Path) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut open = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        // A log of the database may be gone again.
+        let Ok(found) = entry.metadata() else { continue };
+        if found.permissions().mode() & 0o077 != 0 {
+            open.push(format!("{} {:o}", entry.path().display(), found.permissions().mode()));
+        }
+        if found.is_dir() {
+            open.extend(open_to_others(&entry.path()));
+        }
+    }
+    open
+}
+
+/// An administrator makes it with `install -d`, and a copy brings the modes of where it came from.
+#[cfg(unix)]
+#[test]
+fn a_data_directory_that_lets_others_in_is_closed_at_the_start() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    let serve = || {
+        // A shell's usual mask, whatever this one's is.
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", "umask 022; exec \"$0\" \"$@\""]).arg(process::ordergate().get_program());
+        command.env("ORDERGATE__STORAGE__DIRECTORY", &data).env("ORDERGATE__LOG__LEVEL", "warn");
+        Process::serve(command)
+    };
+    let mode = || std::fs::metadata(&data).unwrap().permissions().mode() & 0o777;
+    drop(serve());
+    assert_eq!((mode(), open_to_others(&data)), (0o700, Vec::new()));
+    for name in ["orders.db", "engine.lock", "starts.json"] {
+        set_permissions(data.join(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    set_permissions(&data, Permissions::from_mode(0o750)).unwrap();
+    drop(serve());
+    assert_eq!((mode(), open_to_others(&data)), (0o700, Vec::new()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_everybody_uses_is_refused_as_data_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    let output = process::command(directory.path()).arg("serve").output().unwrap();
+    let words = process::words(&output);
+    assert_eq!(output.status.code(), Some(78), "{words}");
+    assert!(words.contains("others may enter the data directory") && words.contains("chmod 700"), "{words}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written there");
 }

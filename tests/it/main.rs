@@ -16,6 +16,8 @@ mod chat;
 mod cli;
 mod conformance;
 mod crash;
+#[cfg(target_os = "linux")]
+mod crowded;
 mod disk_faults;
 mod exit_rules;
 mod exits;

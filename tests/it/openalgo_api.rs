@@ -2,8 +2,12 @@
 
 use ordergate::access::Ranges;
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate::web::{ApiKey, Rights, Scope, WebSettings};
+use ordergate::web::{ApiKey, Guard, ROUTES, Rights, Scope, WebSettings};
 use ordergate_actors::order::Status;
+use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
+use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::support::{House, KEY, Plan, Reply};
@@ -281,5 +285,126 @@ async fn a_position_that_is_only_being_entered_is_closed_too() {
     assert_eq!((entered.status, entered.filled_quantity, exit.filled_quantity), (Status::Failed, 0, 0), "{entered:#?}");
     let nothing = call(&house, "closeposition", json!({ "strategy": "Python" })).await;
     assert!(succeeded(&nothing)["message"].as_str().unwrap().contains("nothing was sent"), "{:#}", nothing.body);
+    house.close().await;
+}
+
+/// What OpenAlgo's clients write into their bodies, and a name that nobody knows.
+const FIELDS: [&str; 22] = [
+    "strategy",
+    "symbol",
+    "exchange",
+    "action",
+    "pricetype",
+    "price_type",
+    "product",
+    "quantity",
+    "price",
+    "trigger_price",
+    "disclosed_quantity",
+    "position_size",
+    "orderid",
+    "splitsize",
+    "orders",
+    "stoploss",
+    "target",
+    "trailing_sl",
+    "client_id",
+    "idempotency_key",
+    "query",
+    "x",
+];
+
+/// Any value of a field: of the right kind, of a wrong one, and lists of orders.
+fn any_value() -> impl Strategy<Value = Value> {
+    let words = select(vec![
+        "SBIN",
+        "NSE",
+        "NFO",
+        "BUY",
+        "sell",
+        "MARKET",
+        "LIMIT",
+        "SL",
+        "SL-M",
+        "MIS",
+        "CNC",
+        "10",
+        "-5",
+        "0",
+        "1e3",
+        "790.05",
+        "NaN",
+        "99999999999999999999",
+        "Python",
+        "",
+        " ",
+        "\u{0}",
+        "NIFTY weekly ATM CE",
+        "00000000-0000-0000-0000-000000000001",
+    ]);
+    let leaf = prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => (-1e12..1e12_f64).prop_map(Value::from),
+        1 => any::<String>().prop_map(Value::from),
+        8 => words.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from), any_fields(inner).prop_map(Value::Object)]
+    })
+}
+
+fn any_fields(value: impl Strategy<Value = Value>) -> impl Strategy<Value = serde_json::Map<String, Value>> {
+    let fields = prop::collection::btree_map(select(FIELDS.to_vec()), value, 0..6);
+    fields.prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// A body that is nearly what a client sends, one that is nothing of the kind, and bytes.
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let with_key = |mut fields: serde_json::Map<String, Value>| {
+        fields.insert("apikey".to_owned(), json!(SCRIPT));
+        Value::Object(fields).to_string().into_bytes()
+    };
+    let nearly = (select(vec!["BUY", "SELL"]), 1..50_u32, any_fields(any_value())).prop_map(|(action, quantity, other)| {
+        let Value::Object(mut body) = order(action, quantity) else { unreachable!("an order is an object") };
+        body.insert("splitsize".to_owned(), json!("20"));
+        body.insert("orders".to_owned(), json!([order(action, quantity)]));
+        body.extend(other);
+        body
+    });
+    prop_oneof![
+        6 => nearly.prop_map(with_key),
+        3 => any_fields(any_value()).prop_map(with_key),
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+    ]
+}
+
+/// What outsiders' programs send goes through fields that these calls read themselves: whatever it is, the answer has the calls' own
+/// shape, none is a fault, and what becomes an order is one that can be sent.
+#[actix_web::test]
+async fn prop_no_body_makes_a_call_fail_or_an_order_that_cannot_be() {
+    let house = house().await;
+    let mut runner = TestRunner::deterministic();
+    for route in ROUTES.iter().filter(|route| route.guard == Guard::KeyInBody) {
+        for _ in 0..25 {
+            let body = any_body().new_tree(&mut runner).unwrap().current();
+            let said = String::from_utf8_lossy(&body).into_owned();
+            let request = house.request("POST", route.path).header("Content-Type", "application/json").body(body);
+            let reply = house.send(request).await;
+            assert!(reply.status < 500, "{} {said}: {} {:#}", route.path, reply.status, reply.body);
+            assert!(matches!(reply.body["status"].as_str(), Some("success" | "error")), "{} {said}: {:#}", route.path, reply.body);
+            let message = reply.body["message"].as_str().unwrap_or_default();
+            assert!(!message.chars().any(char::is_control), "{} {said}: {message:?}", route.path);
+        }
+    }
+    for order in house.orders() {
+        let clean = |text: &str| !text.chars().any(char::is_control);
+        assert!(clean(order.ask.strategy.as_str()) && clean(&order.ask.symbol), "{order:?}");
+        let was_sent = order.status != Status::Failed;
+        assert!(!was_sent || order.ask.quantity.is_some(), "{order:?}");
+    }
+    let faults: Vec<_> = house.events(None).await.into_iter().filter(|(event, _)| event == "ALARM_TASK_FAULT").collect();
+    assert!(faults.is_empty(), "{faults:?}");
     house.close().await;
 }

@@ -17,6 +17,7 @@ use crate::readiness::Fresh;
 use crate::web::body::typed;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
+use crate::web::visitors;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -204,6 +205,7 @@ fn followed<'a>(request: &HttpRequest, link: &'a Link, state: &WebState) -> Resu
     let (client_id, _) = named(request, state)?;
     let ticket = link.ticket.as_deref().unwrap_or_default();
     state.site.logins.follow(&client_id, ticket, state.now()).map_err(not_awaited)?;
+    visitors::known(request);
     Ok((client_id, ticket))
 }
 
@@ -217,6 +219,7 @@ pub(in crate::web) async fn callback(request: HttpRequest, redirect: Query<Redir
     let (client_id, connection) = named(&request, &state)?;
     let code = usable(redirect.code.as_deref())?;
     state.site.logins.admit(&client_id, redirect.state.as_deref(), state.now()).map_err(not_awaited)?;
+    visitors::known(&request);
     exchange(&state, &client_id, connection, code, "redirect").await?;
     Ok(page(&client_id))
 }

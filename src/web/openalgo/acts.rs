@@ -1,6 +1,6 @@
 //! `modifyorder`, `cancelorder`, `cancelallorder`.
 
-use ordergate_actors::order::{BadNumber, CommandId, OrderType, Price, Quantity, Tag};
+use ordergate_actors::order::{BadNumber, CommandId, OrderType, Price, Quantity, Tag, clean};
 use ordergate_actors::risk::{Change, ChangeAnswer};
 use serde_json::json;
 
@@ -98,7 +98,8 @@ pub(super) async fn cancel_all(state: &WebState, asked: &Asked) -> Result<String
             Err(_) => unasked.push(id),
         }
     }
-    let mut message = format!("asked for the cancel of {} orders of {strategy}; {} had ended meanwhile", cancelled.len(), ended.len());
+    let owner = clean(&strategy, 60);
+    let mut message = format!("asked for the cancel of {} orders of {owner}; {} had ended meanwhile", cancelled.len(), ended.len());
     // A program that reads of a success goes home.
     let status = if unasked.is_empty() { "success" } else { "error" };
     if !unasked.is_empty() {

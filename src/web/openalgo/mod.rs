@@ -21,8 +21,10 @@ use super::body::{check_content_type, check_headers, parse, read};
 use super::door::{Caller, address_of, private};
 use super::json::{Field, Json};
 use super::problem::Problem;
+use super::routes::{Guard, ROUTES};
 use super::settings::{Rights, Scope};
 use super::state::WebState;
+use super::visitors;
 
 /// The calls, as the last part of the address names them.
 pub(super) const CALLS: [&str; 18] = [
@@ -49,10 +51,10 @@ pub(super) const CALLS: [&str; 18] = [
 /// The first of [`CALLS`] that only read.
 const FIRST_READ: &str = "orderstatus";
 
-/// Sets the routes up; clients write them with a slash at the end, too.
+/// Sets the routes up that the list has; clients write them with a slash at the end, too.
 pub(super) fn configure(cfg: &mut ServiceConfig) {
-    for call in CALLS {
-        let paths = vec![format!("/api/v1/{call}"), format!("/api/v1/{call}/")];
+    for route in ROUTES.iter().filter(|route| route.guard == Guard::KeyInBody) {
+        let paths = vec![route.path.to_owned(), format!("{}/", route.path)];
         let wrong = || async { refused(StatusCode::METHOD_NOT_ALLOWED, "only POST is possible here") };
         cfg.service(web::resource(paths).route(web::post().to(answer)).default_service(web::to(wrong)));
     }
@@ -86,6 +88,7 @@ async fn answered(request: &HttpRequest, payload: Payload, state: &Data<WebState
     let call = CALLS.into_iter().find(|call| request.match_info().as_str().trim_end_matches('/').ends_with(&format!("/{call}")));
     let call = call.ok_or_else(|| Problem::not_found("no_such_route", "there is no such call", "see docs/openalgo.md"))?;
     let asked = admit(request, state, body, call)?;
+    visitors::known(request);
     // A key is stored too, wherever it came from.
     let mut keys = request.headers().get_all("idempotency-key").filter_map(|value| value.to_str().ok());
     let in_a_header = keys.any(|key| state.settings.holds_a_secret(&serde_json::json!(key).to_string()));
@@ -210,4 +213,16 @@ fn refused(status: StatusCode, message: &str) -> HttpResponse {
 
 fn text<T: Serialize>(value: &T) -> Result<String, Problem> {
     serde_json::to_string(value).map_err(|_| Problem::unavailable("unreadable", "the answer could not be written"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calls_are_those_of_the_list_of_routes() {
+        let listed: Vec<&str> = ROUTES.iter().filter_map(|route| route.path.strip_prefix("/api/v1/")).collect();
+        assert_eq!(listed, CALLS);
+        assert!(ROUTES.iter().all(|route| route.path.starts_with("/api/v1/") == (route.guard == Guard::KeyInBody)));
+    }
 }
