@@ -1,6 +1,7 @@
 //! INV-4 for money: what the strategies have made, and what they paid for what they hold, is what the exchange was paid.
 
 use chrono::{DateTime, Utc};
+use ordergate::simulator::exchange::Position;
 use ordergate::store::ReadStore;
 use ordergate_actors::order::{Holding, HoldingKey, Side, Strategy, trading_date};
 use ordergate_actors::pnl::{Day, DayChange, Move};
@@ -12,7 +13,8 @@ use crate::truth::{self, Traded};
 /// Shares of a cost are rounded at their 28th decimal.
 const NOTHING: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 
-/// Where nobody else has traded. The engine's day is read from the disk as a restart would read it; the other side of every sum is the
+/// Where nobody else has traded, and nothing was carried into the day: the trades of an earlier one are not in the exchange's book any
+/// more. The engine's day is read from the disk as a restart would read it; the other side of every sum is the
 /// exchange's own trades, and is worked out here.
 pub(super) fn agrees(
     store: &ReadStore,
@@ -26,7 +28,8 @@ pub(super) fn agrees(
     let shared = truth::shared(&trades);
     let changes = store.loaded_day(&at.client, today).map_err(|error| error.to_string())?;
     let day = Day::load(today, held.iter().map(|(strategy, key, holding)| (strategy, key, holding)), &changes);
-    for (key, position) in at.exchange.position_details().filter(|(key, _)| !shared.contains(key)) {
+    let is_told = |(key, position): &(&HoldingKey, &Position)| !shared.contains(*key) && position.carried.net == 0;
+    for (key, position) in at.exchange.position_details().filter(is_told) {
         let mut owners: Vec<&Strategy> = trades.iter().filter(|trade| trade.key == *key).filter_map(Traded::strategy).collect();
         owners.extend(held.iter().filter(|(_, there, _)| there == key).map(|(strategy, ..)| strategy));
         owners.sort_unstable();
