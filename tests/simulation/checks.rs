@@ -1,6 +1,8 @@
 //! What must be true at rest.
 
+mod closes;
 mod loud;
+mod money;
 mod positions;
 mod protection;
 mod signals;
@@ -21,8 +23,10 @@ use ordergate_actors::testkit::book_of_journal;
 
 use super::beside::Others;
 use super::world::client;
-pub(crate) use protection::{left_where_passed, protected};
-pub(crate) use signals::{Answers, one_answer, whole};
+pub(crate) use closes::none_turned;
+pub(crate) use positions::could_be;
+pub(crate) use protection::{left_where_passed, protected, stops_rest};
+pub(crate) use signals::{Answers, none_forgotten, one_answer, whole};
 
 /// One account as its broker has it.
 pub(crate) struct AtBroker<'a> {
@@ -51,8 +55,10 @@ pub(crate) fn at_rest(
         let is_of_today = |order: &&OrderRecord| order.sent_at.is_none_or(|sent| trading_date(sent) == trading_date(now));
         let todays: Vec<&OrderRecord> = orders.iter().filter(|order| order.client_id == *client).filter(is_of_today).collect();
         books_agree(store, &todays, account)?;
-        let held = loaded.accounts.iter().filter(|head| head.client_id == *client).flat_map(|head| &head.holdings);
-        positions::agree(held.map(|(_, key, holding)| (key, holding.net)), account, market, now)?;
+        let head = loaded.accounts.iter().find(|head| head.client_id == *client);
+        let held = head.map_or(&[][..], |head| &head.holdings);
+        positions::agree(held.iter().map(|(_, key, holding)| (key, holding.net)), account, market, now)?;
+        money::agrees(store, held, account, now)?;
     }
     for rows in journal_sound(store)? {
         let at = accounts.iter().find(|account| rows.first().is_some_and(|row| row.client_id.as_ref() == Some(&account.client)));

@@ -24,6 +24,7 @@ mod next_door;
 mod rivals;
 mod script;
 mod seeds_cases;
+mod truth;
 mod weather;
 mod witness;
 mod world;

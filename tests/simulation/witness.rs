@@ -2,6 +2,7 @@
 
 mod disk;
 mod limits;
+mod loss;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
 use ordergate::instruments::InstrumentTable;
+use ordergate::simulator::exchange::Exchange;
+use ordergate::simulator::market::Market as Shows;
 use ordergate::store::ReadStore;
 use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
@@ -19,8 +22,8 @@ use ordergate_actors::order::{
 };
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
-    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Instruments, Modification, NoFunds, NoQuote,
+    PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use ordergate_actors::risk::Market;
 use parking_lot::Mutex;
@@ -31,6 +34,7 @@ use super::gateway::Gateway;
 use super::kills::Kills;
 use super::lies::Lies;
 use super::rivals;
+use super::truth;
 use super::world::client;
 
 /// How long what others trade may stay unknown: a read, a commit, and calls that hang before it in the slot.
@@ -46,7 +50,7 @@ pub(crate) struct Witness {
     started: Mutex<Vec<String>>,
     /// Whose account it is.
     client: ClientId,
-    /// How often each order was called, by every process.
+    /// The calls of each order, by every process.
     calls: Calls,
     /// The account's limits, where what is called is held against them.
     limits: Option<Limits>,
@@ -55,6 +59,8 @@ pub(crate) struct Witness {
     clock: Option<Arc<dyn Clock>>,
     others: Arc<Others>,
     sessions: Option<Sessions>,
+    /// What the market shows, at any time.
+    market: Option<Arc<dyn Shows>>,
     gateway: Gateway,
     lies: Lies,
     /// When calls were made at the broker.
@@ -71,8 +77,19 @@ pub(crate) struct Witness {
     pub(crate) delivered: Arc<Mutex<Vec<DeliveryRow>>>,
 }
 
-/// How often each order was called.
-pub(crate) type Calls = Arc<Mutex<BTreeMap<CommandId, u32>>>;
+/// The calls of each order, by every process.
+pub(crate) type Calls = Arc<Mutex<BTreeMap<CommandId, Called>>>;
+
+/// The calls of one order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Called {
+    /// How many there were.
+    pub(crate) times: u32,
+    /// When it was called first, by the broker's clock.
+    pub(crate) at: Option<DateTime<Utc>>,
+    /// So many trades of others in its position the engine could know of then: the first ones.
+    pub(crate) known: usize,
+}
 
 /// When what trades, by the engine's clock.
 #[derive(Debug, Clone)]
@@ -116,6 +133,7 @@ impl Witness {
             clock: None,
             others: Arc::default(),
             sessions: None,
+            market: None,
             gateway: Gateway::default(),
             lies: Lies::default(),
             made: Mutex::default(),
@@ -140,6 +158,11 @@ impl Witness {
     /// The same witness, which also knows when what trades, by the clock that the engine has: a wrong one cannot tell.
     pub(crate) fn in_sessions(self, calendar: Arc<Calendar>, instruments: Arc<InstrumentTable>, clock: Arc<dyn Clock>) -> Self {
         Self { sessions: Some(Sessions { calendar, instruments, clock }), ..self }
+    }
+
+    /// The same witness, which also knows what the market shows: what a day has lost is worked out by it.
+    pub(crate) fn watching(self, market: Arc<dyn Shows>) -> Self {
+        Self { market: Some(market), ..self }
     }
 
     /// The same witness, which also knows when no entry may be called, and the time: what an exit may close is looked up.
@@ -169,8 +192,10 @@ impl Witness {
             return Ok(());
         }
         let exchange = self.broker.inner().exchange();
+        let told_refused = self.told_refused(&key, side)?;
         self.read(|store| {
-            limits::of_its_own(store, &exchange, &self.others, record, (&key, side, units), |nth, at| self.is_news(&key, nth, at))
+            let is_news = |nth, at| self.is_news(&key, nth, at);
+            limits::of_its_own(store, &exchange, &self.others, record, (&key, side, units), told_refused, is_news)
         })
     }
 
@@ -242,11 +267,14 @@ impl Witness {
     }
 
     /// INV-2: an order is called once, whatever became of the call.
-    fn is_first_call(&self, command: CommandId) -> Result<(), String> {
+    fn is_first_call(&self, order: &BrokerOrder) -> Result<(), String> {
+        let key = HoldingKey { instrument: order.instrument.key.clone(), product: order.terms.product };
+        let others = self.others.trades(&self.broker.inner().exchange()).remove(&key).unwrap_or_default();
+        let known = others.iter().enumerate().take_while(|(nth, (at, _))| !self.is_news(&key, *nth, *at)).count();
         let mut calls = self.calls.lock();
-        let count = calls.entry(command).or_default();
-        *count += 1;
-        if *count > 1 { Err(format!("INV-2: an order was called {count} times")) } else { Ok(()) }
+        let called = calls.entry(order.command_id).or_insert(Called { times: 0, at: self.clock.as_ref().map(|clock| clock.now()), known });
+        called.times += 1;
+        if called.times > 1 { Err(format!("INV-2: an order was called {} times", called.times)) } else { Ok(()) }
     }
 
     /// A kill that was answered forbids it; and so does what stands on disk, whoever stopped what: a person, the day's loss, the engine.
@@ -279,9 +307,23 @@ impl Witness {
         }
         if let Some(limits) = &self.limits {
             let exchange = self.broker.inner().exchange();
-            self.read(|store| limits::within(store, &exchange, &self.others, limits, record))?;
+            self.read(|store| limits::within(store, &exchange, &self.others, limits, record, None))?;
+            self.day_goes_on(&exchange, limits)?;
         }
         self.is_in_session(&order.instrument.key)
+    }
+
+    /// INV-5: no entry goes when the exchange says for long that the day has lost what it may. A clock that has jumped shows the engine
+    /// another market than the exchange's.
+    fn day_goes_on(&self, exchange: &Exchange, limits: &Limits) -> Result<(), String> {
+        let (Some(sessions), Some(clock), Some(market)) = (&self.sessions, &self.clock, &self.market) else { return Ok(()) };
+        let now = clock.now();
+        if (sessions.clock.now() - now).abs() > TimeDelta::seconds(1) {
+            return Ok(());
+        }
+        let price = |key: &InstrumentKey, at| market.depth(&*sessions.instruments.find(key)?, at);
+        let orders = self.read(|store| truth::orders_of(store, &self.client))?;
+        loss::day_goes_on(exchange, &self.others, &orders, limits.daily_loss, &price, (now - UNKNOWN, now))
     }
 
     fn is_in_session(&self, key: &InstrumentKey) -> Result<(), String> {
@@ -357,7 +399,8 @@ impl Witness {
             }
             self.is_in_session(&prepared.change.instrument.key)?;
             let Some(limits) = &self.limits else { return Ok(()) };
-            return self.read(|store| limits::may_become(store, limits, order, prepared.change.terms.quantity.value()));
+            let (exchange, units) = (self.broker.inner().exchange(), prepared.change.terms.quantity.value());
+            return self.read(|store| limits::within(store, &exchange, &self.others, limits, order, Some(units)));
         }
         let (id, terms) = (&prepared.change.broker_order_id, &prepared.change.terms);
         let shown = self.broker.inner().exchange().orders().into_iter().find(|row| row.broker_order_id == *id);
@@ -388,7 +431,7 @@ impl Broker for Witness {
         // In a world with a clock no route lets a strategy add.
         let alone = || self.read(|store| rivals::has_none(store, command));
         let alone = if self.clock.is_some() { alone() } else { Ok(()) };
-        for what in [self.is_first_call(command), allowed, alone].into_iter().filter_map(Result::err) {
+        for what in [self.is_first_call(&prepared.order), allowed, alone].into_iter().filter_map(Result::err) {
             self.breaches.lock().push(format!("{command} was sent, but {what}"));
         }
         self.started.lock().push(format!("place {} {}", prepared.order.instrument.key.symbol, prepared.order.terms.side));

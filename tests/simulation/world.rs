@@ -111,7 +111,7 @@ pub(crate) struct World {
     kills: Kills,
     /// Those of the second account.
     kills_next_door: Kills,
-    /// How often each order was called.
+    /// The calls of each order, by every process.
     calls: Calls,
     /// What each alert was answered with, by its account and its key.
     answers: Answers,
@@ -219,8 +219,21 @@ impl World {
     /// What a process that died has left: the recovery of the next one must not be what makes it right.
     fn left_on_disk(&self) -> Result<(), String> {
         self.reads.look(checks::journal_sound)?;
+        let nobody = Others::default();
+        self.accounts(&nobody).iter().try_for_each(|account| {
+            checks::nothing_doubled(&account.exchange, account.others)?;
+            self.reads.look(|store| checks::none_turned(store, account, &self.calls))
+        })
+    }
+
+    /// Each account, as its broker has it now.
+    fn accounts<'a>(&'a self, nobody: &'a Others) -> Vec<AtBroker<'a>> {
         let clock: Arc<dyn Clock> = ordergate_actors::testkit::ManualClock::at(self.now);
-        checks::nothing_doubled(&self.broker(clock).exchange(), &self.others)
+        let mut accounts = vec![AtBroker { client: client(), exchange: self.broker(clock.clone()).exchange(), others: &self.others }];
+        if let Some(directory) = &self.next_door {
+            accounts.push(AtBroker { client: neighbour(), exchange: self.broker_in(directory.path(), clock).exchange(), others: nobody });
+        }
+        accounts
     }
 
     fn judge(self, crashes: &[CrashAt], verdict: Result<(), String>) -> Run {
@@ -242,15 +255,11 @@ impl World {
 
     /// What must be true at rest.
     fn is_right(&self, store: &ReadStore) -> Result<(), String> {
-        let clock: Arc<dyn Clock> = ordergate_actors::testkit::ManualClock::at(self.now);
         let nobody = Others::default();
-        let mut accounts = vec![AtBroker { client: client(), exchange: self.broker(clock.clone()).exchange(), others: &self.others }];
-        if let Some(directory) = &self.next_door {
-            let exchange = self.broker_in(directory.path(), clock).exchange();
-            accounts.push(AtBroker { client: neighbour(), exchange, others: &nobody });
-        }
+        let accounts = self.accounts(&nobody);
         let believable = self.lies.most() < account().waits.absent_snapshots;
         checks::at_rest(store, &accounts, &self.accepted, believable, &*self.market, self.now)?;
+        accounts.iter().try_for_each(|account| checks::none_turned(store, account, &self.calls))?;
         if self.extent < Extent::Harsh {
             checks::left_alone(store, &neighbour())?;
         }
@@ -311,7 +320,8 @@ impl World {
             .of(neighbour(), Arc::clone(&self.calls))
             .within(settings.limits.clone())
             .forbidding_entries(self.kills_next_door.clone(), clock.clone())
-            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(engine_clock));
+            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(engine_clock))
+            .watching(self.market.clone());
         Some((settings, Arc::new(witness)))
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use ordergate::simulator::exchange::Exchange;
 use ordergate::simulator::market::Market;
 use ordergate_actors::order::HoldingKey;
 
 use super::AtBroker;
+use crate::beside::Others;
 
 /// What the strategies hold adds up to the broker's net. Where others traded it is what our own trades come to, less what others may
 /// have closed of it: what is gone there is gone here, and what is more there is left alone.
@@ -25,11 +27,11 @@ pub(super) fn agree<'a>(
     }
     let traded = at.others.trades(&at.exchange);
     let is_right = |key: &HoldingKey, ours: i64, theirs: i64| {
-        if traded.contains_key(key) { could_be(key, at).contains(&ours) } else { ours == theirs }
+        if traded.contains_key(key) { could_be(key, &at.exchange, at.others).contains(&ours) } else { ours == theirs }
     };
     match nets.iter().find(|(key, (ours, theirs))| !is_right(key, *ours, *theirs)) {
         Some((key, (ours, theirs))) => {
-            Err(format!("INV-4: we hold {ours} {key}, the broker {theirs}; ours may be {:?}", could_be(key, at)))
+            Err(format!("INV-4: we hold {ours} {key}, the broker {theirs}; ours may be {:?}", could_be(key, &at.exchange, at.others)))
         }
         None => Ok(()),
     }
@@ -37,15 +39,15 @@ pub(super) fn agree<'a>(
 
 /// What may be held here after the trades of ours and of others: others can only have closed what was held, by what they traded
 /// against it until then.
-fn could_be(key: &HoldingKey, at: &AtBroker<'_>) -> std::ops::RangeInclusive<i64> {
+pub(crate) fn could_be(key: &HoldingKey, exchange: &Exchange, others: &Others) -> std::ops::RangeInclusive<i64> {
     let (mut least, mut most, mut sold, mut bought) = (0_i64, 0_i64, 0_i64, 0_i64);
-    for trade in at.exchange.trades() {
-        let Some(order) = at.exchange.order(&trade.fill.broker_order_id) else { continue };
+    for trade in exchange.trades() {
+        let Some(order) = exchange.order(&trade.fill.broker_order_id) else { continue };
         if order.row.instrument != key.instrument || order.row.product != key.product {
             continue;
         }
         let units = order.row.side.sign() * trade.fill.quantity.value();
-        if at.others.own(&order.row) {
+        if others.own(&order.row) {
             sold += (-units).max(0);
             bought += units.max(0);
         } else {

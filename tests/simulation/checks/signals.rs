@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ordergate::store::ReadStore;
 use ordergate_actors::order::{ClientId, CommandId, IdempotencyKey};
 use ordergate_actors::ports::JournalRow;
 use serde_json::Value;
@@ -18,6 +19,21 @@ pub(crate) fn one_answer(answers: &mut Answers, client: ClientId, key: &str, ord
     }
     let before = answers.entry(of).or_insert_with(|| orders.to_vec());
     if before == orders { Ok(()) } else { Err(format!("INV-2: key {key} made {before:?} and {orders:?}")) }
+}
+
+/// INV-3: what the engine took is on disk, also where nobody waited for the answer.
+pub(crate) fn none_forgotten(store: &ReadStore, taken: &[(ClientId, String)]) -> Result<(), String> {
+    for (client, key) in taken {
+        let rows = store.journal(Some(client), 0, u64::MAX).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let has_key = |row: &JournalRow| {
+            let inputs = serde_json::from_str::<Value>(&row.inputs).unwrap_or_default();
+            inputs["signal"]["key"].as_str() == Some(format!("k:{key}").as_str())
+        };
+        if !rows.iter().filter(|row| &*row.event == "INTENT_CREATED").any(has_key) {
+            return Err(format!("INV-3: alert {key} of {client} was taken, its sender was gone, and nothing of it is on disk"));
+        }
+    }
+    Ok(())
 }
 
 /// Every signal of a chain has all of its orders and no others, whether somebody waited for its answer or not; and no sender could have

@@ -1,60 +1,95 @@
 //! INV-5 and INV-6 on the disk and on the broker's own truth: what an order may come to, whatever the engine believed.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use ordergate::simulator::exchange::Exchange;
 use ordergate::store::ReadStore;
 use ordergate_actors::Limits;
-use ordergate_actors::order::{HoldingKey, OrderRecord, Side, Status};
+use ordergate_actors::order::{HoldingKey, InstrumentKey, OrderRecord, Side, Status, Strategy};
 use ordergate_actors::ports::JournalRow;
 
 use crate::beside::Others;
-use crate::rivals;
+use crate::truth::{self, Traded};
+use crate::{checks, rivals};
 
 /// How long a change may wait for its turn: behind calls that hang.
 const WAITS: chrono::Duration = chrono::Duration::seconds(30);
 
-/// INV-5: no entry goes beyond a limit, those before it counted as if they filled.
-pub(super) fn within(store: &ReadStore, exchange: &Exchange, others: &Others, limits: &Limits, me: &OrderRecord) -> Result<(), String> {
+/// INV-5: no entry goes beyond a limit, those before it counted as if they filled. `changed`: the total that a change of it asks for, which
+/// is judged as the order would be with it, and waits for its turn.
+pub(super) fn within(
+    store: &ReadStore,
+    exchange: &Exchange,
+    others: &Others,
+    limits: &Limits,
+    me: &OrderRecord,
+    changed: Option<i64>,
+) -> Result<(), String> {
     let chain = store.journal(Some(&me.client_id), 0, u64::MAX).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let orders = store.every().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let before = || orders.iter().filter(|order| order.client_id == me.client_id && order.number < me.number && enters(order));
+    let orders = truth::orders_of(store, &me.client_id)?;
+    let Some((asked, sent)) = asked_and_sent(&chain, me, changed.is_some()) else {
+        return Err("INV-1: no row of it in the journal".to_owned());
+    };
+    let before = || orders.iter().filter(|order| order.number < me.number && enters(order));
     // One that had ended and came back by late truth was none when the gates looked.
     let open: Vec<&OrderRecord> = before().filter(|order| !order.status.is_terminal() && !rivals::had_ended(&chain, order)).collect();
     let least = |what: &str, count: usize, limit: usize| {
         if count > limit { Err(format!("INV-5: an entry was called as number {count} of {what}, and {limit} may be")) } else { Ok(()) }
     };
-    let largest =
-        between(&chain, me, "SENT_TO_BROKER").map_or(limits.max_quantity, |(made, sent)| largest(&chain, limits.max_quantity, made, sent));
-    if me.quantity() > largest {
-        return Err(format!("INV-5: an entry of {} was called, and at most {largest} may be", me.quantity()));
+    let (units, largest) = (changed.unwrap_or(me.quantity()), largest(&chain, limits.max_quantity, asked, sent));
+    if units > largest {
+        return Err(format!("INV-5: an entry of {units} was called, and at most {largest} may be"));
     }
     least("the open orders", open.len() + 1, limits.max_open_orders)?;
     let is_sent = |order: &&OrderRecord| order.sent_at.is_some() && order.broker_order_id.is_some();
     least("the day's entries", before().filter(is_sent).count() + 1, limits.trades_per_day)?;
-    not_in_doubt(&chain, &open, me)?;
+    not_in_doubt(&chain, &open, me, asked)?;
     let Some((key, side)) = me.holding().zip(me.ask.side) else { return Ok(()) };
-    if others.trades(exchange).keys().any(|traded| traded.instrument == key.instrument) {
-        return Ok(());
-    }
     let same = |order: &&&OrderRecord| order.instrument().as_ref() == Some(&key.instrument) && order.ask.side == Some(side);
-    // What has filled of them at the exchange is in its net.
+    // What has filled of them at the exchange is in what is held.
     let comes: i64 = open.iter().filter(same).map(|order| order.quantity() - filled(exchange, order)).sum();
-    let nets = exchange.position_details().filter(|(held, _)| held.instrument == key.instrument);
-    let net: i64 = nets.map(|(_, position)| position.holding.net).sum();
-    let worst = net * side.sign() + comes + me.quantity();
+    let trades = truth::traded(exchange, others, &orders);
+    let worst = held(&trades, exchange, others, &key.instrument, side) + comes + units - filled(exchange, me);
     if worst > limits.max_position {
         return Err(format!("INV-5: an entry was called that may bring {worst} {key}, and {} may be", limits.max_position));
     }
     Ok(())
 }
 
-/// Design 5.4: while an order of the instrument is in doubt, no entry that was registered after that was known goes.
-fn not_in_doubt(chain: &[JournalRow], open: &[&OrderRecord], me: &OrderRecord) -> Result<(), String> {
+/// The row by which an order, or its newest change, could be judged first, and the one by which it goes.
+fn asked_and_sent<'a>(chain: &'a [JournalRow], me: &OrderRecord, is_change: bool) -> Option<(&'a JournalRow, &'a JournalRow)> {
+    if !is_change {
+        return between(chain, me, "SENT_TO_BROKER");
+    }
+    let (_, sent) = between(chain, me, "MODIFY_SENT")?;
+    Some((chain.iter().find(|row| sent.at.signed_duration_since(row.at) <= WAITS).unwrap_or(sent), sent))
+}
+
+/// The least that our strategies hold of an instrument on that side, one against the other not counted: by the trades of our own orders,
+/// and where others have traded less what they may have closed of it. An order whose fills nobody here knows of was none for the gates.
+fn held(trades: &[Traded<'_>], exchange: &Exchange, others: &Others, key: &InstrumentKey, side: Side) -> i64 {
+    let shared = truth::shared(trades);
+    let of_others = |key: &HoldingKey| {
+        let could_be = checks::could_be(key, exchange, others);
+        (if side == Side::Buy { *could_be.start() } else { -*could_be.end() }).max(0)
+    };
+    let theirs: i64 = shared.iter().filter(|there| there.instrument == *key).map(of_others).sum();
+    let mut nets: BTreeMap<(&HoldingKey, &Strategy), i64> = BTreeMap::new();
+    for trade in trades.iter().filter(|trade| trade.key.instrument == *key && !shared.contains(&trade.key)) {
+        let Some(order) = trade.order.filter(|order| order.status != Status::Failed || order.filled_quantity > 0) else { continue };
+        *nets.entry((&trade.key, &order.ask.strategy)).or_default() += trade.signed();
+    }
+    theirs + nets.values().map(|net| (net * side.sign()).max(0)).sum::<i64>()
+}
+
+/// Design 5.4: while an order of the instrument is in doubt, no entry that was registered after that was known goes, and no change
+/// that was asked for after it.
+fn not_in_doubt(chain: &[JournalRow], open: &[&OrderRecord], me: &OrderRecord, asked: &JournalRow) -> Result<(), String> {
     let row_of = |order: &OrderRecord, event: &str| {
         chain.iter().rev().find(|row| row.command_id == Some(order.command_id) && &*row.event == event).map(|row| row.seq)
     };
-    let Some(registered) = row_of(me, "INTENT_CREATED") else { return Ok(()) };
-    let is_known = |order: &&&OrderRecord| row_of(order, "SEND_UNCONFIRMED").is_some_and(|seq| seq < registered);
+    let is_known = |order: &&&OrderRecord| row_of(order, "SEND_UNCONFIRMED").is_some_and(|seq| seq < asked.seq);
     let mut doubts = open.iter().filter(|order| order.is_in_doubt() && order.instrument() == me.instrument());
     match doubts.find(is_known) {
         Some(doubt) => Err(format!("INV-5: an entry was called while order {} of its instrument is in doubt", doubt.command_id)),
@@ -62,17 +97,28 @@ fn not_in_doubt(chain: &[JournalRow], open: &[&OrderRecord], me: &OrderRecord) -
     }
 }
 
-/// INV-6 by owner: no exit closes what its strategy does not hold.
+/// INV-6 by owner: no exit closes what its strategy does not hold. By the trades of its own orders, as the exchange has them; where others
+/// have traded too, by what stands on disk. `told_refused`: units on its side of orders that the broker said it had refused.
 pub(super) fn of_its_own(
     store: &ReadStore,
     exchange: &Exchange,
     others: &Others,
     me: &OrderRecord,
     (key, side, units): (&HoldingKey, Side, i64),
+    told_refused: i64,
     is_news: impl Fn(usize, DateTime<Utc>) -> bool,
 ) -> Result<(), String> {
+    let traded = others.trades(exchange).remove(key).unwrap_or_default();
     // What others closed a moment ago the engine could not know.
-    if others.trades(exchange).get(key).is_some_and(|trades| trades.iter().enumerate().any(|(nth, (at, _))| is_news(nth, *at))) {
+    if traded.iter().enumerate().any(|(nth, (at, _))| is_news(nth, *at)) {
+        return Ok(());
+    }
+    if traded.is_empty() {
+        let orders = truth::orders_of(store, &me.client_id)?;
+        let held = truth::net_of(&truth::traded(exchange, others, &orders), &me.ask.strategy, key) * -side.sign();
+        if units > held.max(0) + told_refused {
+            return Err(format!("INV-6: an exit of {units} was called for {}, whose orders have {held} there", me.ask.strategy));
+        }
         return Ok(());
     }
     let loaded = store.load().map_err(|error| error.to_string())?;
@@ -134,15 +180,6 @@ impl Set {
         let time = |name: &str| value[name].as_str()?.parse().ok();
         Some(Self { value: value["value"].as_str()?.parse().ok()?, from: time("from")?, until: time("until")? })
     }
-}
-
-/// INV-5 on a change of an entry: a change is judged as the order would be with its new terms, and waits for its turn.
-pub(super) fn may_become(store: &ReadStore, limits: &Limits, me: &OrderRecord, quantity: i64) -> Result<(), String> {
-    let chain = store.journal(Some(&me.client_id), 0, u64::MAX).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let Some((_, sent)) = between(&chain, me, "MODIFY_SENT") else { return Ok(()) };
-    let asked = chain.iter().find(|row| sent.at.signed_duration_since(row.at) <= WAITS).unwrap_or(sent);
-    let most = largest(&chain, limits.max_quantity, asked, sent);
-    if quantity > most { Err(format!("INV-5: an entry was changed to {quantity}, and at most {most} may be")) } else { Ok(()) }
 }
 
 /// The first row of an order, and the newest of that event.

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use ordergate::brokers::faulty::{FaultPlan, FaultyBroker};
 use ordergate::instruments::InstrumentTable;
 use ordergate::simulator::market::MarketQuotes;
-use ordergate_actors::persistence::NotRegistered;
+use ordergate_actors::persistence::{Book, NotRegistered};
 use ordergate_actors::ports::{Broker, Budget, Clock, StoreError};
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock};
-use ordergate_actors::{AccountSettings, Engine, Parts, WriteOn};
+use ordergate_actors::{AccountSettings, Desk, Engine, Parts, WriteOn};
 
 use super::faults::{harsh, plan};
 use super::settling::{classified, settle};
@@ -60,7 +60,8 @@ impl World {
             .forbidding_entries(self.kills.clone(), clock.clone())
             .among(Arc::clone(&self.others))
             .behind(self.gateway.clone(), self.lies.clone())
-            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(&engine_clock)),
+            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(&engine_clock))
+            .watching(self.market.clone()),
         );
         // As the engine is told: its positions are no older than its other books.
         witness.broker.set_positions_within(VISIBILITY);
@@ -74,7 +75,7 @@ impl World {
             Ok(engine) => engine,
             Err(error) => return ends(steps, End::Dies(error.to_string())),
         };
-        let mut waiting = Vec::new();
+        let (mut waiting, mut taken) = (Vec::new(), Vec::new());
         while !steps.is_empty() && !halt.is_halted() {
             let step = steps.first().cloned().unwrap();
             tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
@@ -88,7 +89,7 @@ impl World {
                     let draft = alert.draft(alert.account(), &*engine_clock, self.signals);
                     // An overloaded engine says so, and the sender comes again.
                     match engine.submit_now(draft) {
-                        Ok(_gone) if alert.is_reset => {}
+                        Ok(_gone) if alert.is_reset => taken.extend(key_of(&step.act)),
                         Ok(answer) => waiting.push((step, answer)),
                         Err(_) => steps.insert(0, Step { after_ms: 500, ..step }),
                     }
@@ -111,19 +112,28 @@ impl World {
             self.gateway.heals();
         }
         self.market.stand_still(Some(clock.now()));
-        let settled = settle(&engine, &halt, &self.others, &witness);
+        let next_door = next_door.map(|(_, witness)| witness);
+        let rests_at = |desk: &Desk| if desk.client_id == client() { Some(&witness) } else { next_door.as_ref() };
+        let stops_rest = |desk: &Desk, book: &Book| {
+            let rows = rests_at(desk).map(|witness| witness.broker.inner().exchange().orders()).unwrap_or_default();
+            // Before a closing auction the exchange takes none.
+            if self.calendar.holds(false) { Ok(()) } else { checks::stops_rest(book, &desk.settings.exits, &rows) }
+        };
+        let settled = settle(&engine, &halt, &self.others, &witness, &stops_rest);
         let verdict = if halt.is_halted() { Ok(()) } else { settled.await };
         let is_sound = || {
             classified(&engine, engine_clock.now())?;
             self.reads.look(|store| checks::gates_agree(store, &engine, engine_clock.now()))?;
             self.reads.look(|store| checks::day_agrees(store, &engine, engine_clock.now()))?;
+            self.reads.look(|store| checks::none_forgotten(store, &taken))?;
             match engine.line().budget.total() {
                 0 => Ok(()),
                 count => Err(format!("{count} actors panicked")),
             }
         };
         let verdict = if halt.is_halted() { Ok(()) } else { verdict.and_then(|()| is_sound()) };
-        // Who got no answer sends again under the same key; who got one holds us to it.
+        // Who got no answer of a process that died sends again under the same key; who got one holds us to it.
+        let is_at_rest = !halt.is_halted() && verdict.is_ok();
         for (step, mut answer) in waiting {
             match answer.try_recv() {
                 Ok(Ok(answer)) => {
@@ -136,7 +146,9 @@ impl World {
                 }
                 // Nobody here sends two bodies under one key of one account.
                 Ok(Err(taken @ NotRegistered::Conflict { .. })) => self.breaches.lock().push(format!("INV-8: {taken}")),
+                Ok(Err(closed @ NotRegistered::Closed(_))) if is_at_rest => self.breaches.lock().push(format!("INV-3: {closed}")),
                 Ok(Err(NotRegistered::Closed(_))) => {}
+                Err(_) if is_at_rest => self.breaches.lock().push(format!("INV-3: {:?} was never answered", key_of(&step.act))),
                 Err(_) => steps.insert(0, step),
             }
         }

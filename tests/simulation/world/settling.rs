@@ -24,7 +24,13 @@ const SETTLE: Duration = Duration::from_secs(240);
 const PERSON: Duration = Duration::from_secs(60);
 
 /// Waits until nothing moves any more: open for entries, no order in the line, none in doubt, none on its way.
-pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Others, witness: &Witness) -> Result<(), String> {
+pub(super) async fn settle(
+    engine: &Engine,
+    halt: &Arc<NotedHalt>,
+    others: &Others,
+    witness: &Witness,
+    stops_rest: &StopsRest<'_>,
+) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
     let deadline = begun + SETTLE;
     let mut was_still = None;
@@ -44,7 +50,7 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
                 }
             }
         }
-        let looks: Vec<Look> = engine.line().desks().map(|desk| Look::at(engine, desk)).collect();
+        let looks: Vec<Look> = engine.line().desks().map(|desk| Look::at(engine, desk, stops_rest)).collect();
         let still = looks.iter().all(Look::is_still) && !waits_for_positions(engine, engine.line().clock.now());
         // An order that was sent between two looks is not settled by either.
         let newest: Vec<_> = looks.iter().map(|look| look.newest).collect();
@@ -63,6 +69,9 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
     }
 }
 
+/// Whether the stops that shall rest at the account's broker do.
+type StopsRest<'a> = dyn Fn(&Desk, &Book) -> Result<(), String> + 'a;
+
 /// One account, looked at once.
 #[derive(Debug)]
 struct Look {
@@ -79,7 +88,7 @@ struct Look {
 }
 
 impl Look {
-    fn at(engine: &Engine, desk: &Desk) -> Self {
+    fn at(engine: &Engine, desk: &Desk, stops_rest: &StopsRest<'_>) -> Self {
         let unsettled = |book: &Book| {
             book.open_orders()
                 .filter(|order| order.status == Status::Created || order.broker_order_id.is_none() || order.cancel_wanted.is_some())
@@ -87,11 +96,17 @@ impl Look {
                 .collect()
         };
         let last = |key: &InstrumentKey| engine.line().quotes.quote(key).map(|quote| quote.last.value());
+        let now = engine.line().clock.now();
+        let is_bare = |book: &Book| {
+            checks::protected(book, now)?;
+            checks::left_where_passed(book, last)?;
+            stops_rest(desk, book)
+        };
         let seen = engine.read(&desk.client_id, |book| Self {
             phase: desk.phase(),
             unsettled: unsettled(book),
-            forbidden: forbidden(book, trading_date(engine.line().clock.now())),
-            bare: checks::protected(book).and_then(|()| checks::left_where_passed(book, last)).err(),
+            forbidden: forbidden(book, trading_date(now)),
+            bare: is_bare(book).err(),
             is_counted: book.newest().all(|order| order.traded_quantity >= order.filled_quantity),
             tickets_out: desk.admission.used(),
             calls_running: desk.calls.lock().running(),
