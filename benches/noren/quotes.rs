@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use futures_util::{SinkExt, StreamExt};
+use ordergate::clock::SystemClock;
 use ordergate::instruments::sample;
 use ordergate_actors::order::trading_date;
+use ordergate_actors::ports::Clock as _;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -78,7 +79,7 @@ pub(crate) fn run(orders: usize) {
 
 /// Who asks for a quote subscribes it: from then on its quotes are on the board.
 fn subscribe_all(server: &Server, source: &Source) {
-    let rows = sample(trading_date(Utc::now())).unwrap();
+    let rows = sample(trading_date(SystemClock.now())).unwrap();
     let asked = Instant::now();
     while source.scrips.lock().len() < rows.len() {
         for row in &rows {

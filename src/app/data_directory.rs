@@ -114,7 +114,8 @@ mod imp {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs::{Permissions, metadata, set_permissions, write};
     use std::os::unix::fs::PermissionsExt as _;
