@@ -175,7 +175,7 @@ impl fmt::Display for Halted {
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing yet.
+    /// Nothing yet: the time between two steps is not over.
     Wait,
     /// Change the limit to this.
     Reprice(Price),
@@ -252,14 +252,8 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
     let Some(price) = price else { return Step::Halt(halted) };
     match limit.map(Price::value) {
         Some(limit) if is_as_willing(limit, price.value(), side) => {
-            let reaches = is_as_willing(limit, touch, side);
-            if !reaches {
-                Step::Halt(halted)
-            } else if ladder.steps as usize >= rungs.through.len() || is_as_willing(limit, bound, side) {
-                Step::Halt(Halted::Rests)
-            } else {
-                Step::Wait
-            }
+            // No price that it could have is more willing than the market asks: whether it trades there is the broker's.
+            Step::Halt(if is_as_willing(limit, touch, side) { Halted::Rests } else { halted })
         }
         _ => Step::Reprice(price),
     }

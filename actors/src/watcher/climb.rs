@@ -112,9 +112,25 @@ impl WatcherActor {
             |order: &OrderRecord| ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
         // Who has waited longest is first: where calls are scarce, each has its turn.
         resting.sort_by_key(|order| known(order).map(|ladder| ladder.stepped_at).or(order.sent_at));
+        // While exits are frozen nobody looks what their limits reach.
+        let is_frozen = |book: &Book| book.control().is_frozen();
+        let is_frozen = self.line.view.read(&self.desk.client_id, is_frozen).unwrap_or(true);
+        let at_touch = &mut self.core.at_touch;
+        self.line.view.read(&self.desk.client_id, |book| at_touch.retain(|exit, since| !is_frozen && *since <= now && is_open(book, *exit)));
         for order in resting {
-            self.step(&order, known(&order), now);
+            if self.step(&order, known(&order), now) {
+                self.core.at_touch.entry(order.command_id).or_insert(now);
+            } else {
+                self.core.at_touch.remove(&order.command_id);
+            }
         }
+    }
+
+    /// Whether an exit has stood at the touch for so long that people should have heard of it: since it was first seen there, or since its
+    /// last step. One that the market has only just come back to is about to trade.
+    fn is_left_standing(&self, order: CommandId, ladder: &Ladder, now: DateTime<Utc>) -> bool {
+        let since = self.core.at_touch.get(&order).copied().unwrap_or(now);
+        self.is_late(&Ladder { stepped_at: ladder.stepped_at.max(since), ..*ladder }, now)
     }
 
     /// Remembers in which words the broker refused a step.
@@ -143,9 +159,10 @@ impl WatcherActor {
         self.desk.broker.capabilities().budget.is_none_or(|budget| self.core.pace.takes(budget.per_minute / 2, now))
     }
 
-    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, now: DateTime<Utc>) {
+    /// One look at one exit. Answers whether its limit reaches the touch in trading, as far as is known.
+    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, now: DateTime<Utc>) -> bool {
         let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key));
-        let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return };
+        let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return false };
         let is_live = self.desk.broker.capabilities().is_live;
         let market =
             Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now, self.line.clock_was_set_back());
@@ -158,7 +175,7 @@ impl WatcherActor {
             if !order.is_shown_as_stop() && !market.is_in_auction() && self.is_late(&ladder, now) {
                 self.page_not_flat(&standing, &ladder, &shut);
             }
-            return;
+            return false;
         }
         let is_stop = order.is_shown_as_stop();
         let is_reached = is_stop && self.is_reached(order);
@@ -166,17 +183,18 @@ impl WatcherActor {
         let patience = ladder.patience(limit, Duration::from_std(rungs.every).unwrap_or(Duration::MAX), refused.as_ref());
         let is_early = (is_reached || ladder.steps > 0) && now.signed_duration_since(ladder.stepped_at) < patience;
         if is_stop && (is_early || self.waits_for_cover(order, now)) {
-            return;
+            return false;
         }
         let ladder = self.tell_of_refusal(&standing, ladder, refused.as_ref(), now);
         if refused.as_ref().is_some_and(Refused::is_slow) && now.signed_duration_since(ladder.stepped_at) < patience {
-            return;
+            return false;
         }
         // Whether the exchange has woken it, or took an earlier change, is not known: it becomes a limit through the touch.
         let told = self.core.refused_steps.band(order.command_id);
         let climb = Climb { side, limit: Some(limit).filter(|_| !is_stop), instrument: &instrument, quote: quote.as_ref(), told };
         match plan(&climb, &ladder, &rungs, now) {
-            Step::Wait => {}
+            // What the last step has asked for reaches it, or the next look tells.
+            Step::Wait => return !market.is_in_auction(),
             // What was sent goes on as the last: taken back for another that never comes, it would leave the position to nobody.
             Step::Reprice(_) if self.wears_out(order) && self.core.rules.have_taken_back(order) => {
                 if self.is_late(&ladder, now) {
@@ -191,6 +209,7 @@ impl WatcherActor {
                 }
                 let price = if is_reached { beyond_its_own(order, price, &instrument) } else { price };
                 self.reprice(order, Ladder { is_paged: ladder.is_paged || is_untold, ..ladder }, price, now);
+                return true;
             }
             Step::Halt(halted) => {
                 if halted == Halted::NoQuote {
@@ -198,11 +217,17 @@ impl WatcherActor {
                 }
                 // In an auction nothing trades before the match: that it rests there, or that nobody is seen yet, says nothing.
                 let is_early = market.is_in_auction() && matches!(halted, Halted::NoQuote | Halted::OneSided | Halted::Rests);
-                if !is_early && self.is_late(&ladder, now) {
+                let is_late = match halted {
+                    Halted::Rests => self.is_left_standing(order.command_id, &ladder, now),
+                    _ => self.is_late(&ladder, now),
+                };
+                if !is_early && is_late {
                     self.page_not_flat(&standing, &ladder, &halted);
                 }
+                return halted == Halted::Rests && !is_early;
             }
         }
+        false
     }
 
     pub(super) fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {

@@ -181,6 +181,8 @@ struct Core {
     /// Steps of ladders: when the newest were asked for, and which the broker refused.
     pace: Pace,
     refused_steps: Steps,
+    /// Urgent exits whose limit reaches the touch, and since when they were seen there.
+    at_touch: BTreeMap<CommandId, DateTime<Utc>>,
     /// Exits that were sent again, and when that was last asked for.
     resent: BTreeMap<CommandId, DateTime<Utc>>,
     /// Exits that plans have asked for, and when: the plan's order, and which of its exits.
