@@ -154,9 +154,10 @@ impl WatcherActor {
         }
     }
 
-    /// The steps of all legs together stay within half of a minute's calls.
+    /// The steps of all legs together stay within half of the calls that a minute has for the account.
     fn has_its_turn(&mut self, now: DateTime<Utc>) -> bool {
-        self.desk.broker.capabilities().budget.is_none_or(|budget| self.core.pace.takes(budget.per_minute / 2, now))
+        let calls = self.desk.budget.lock().per_minute();
+        calls.is_none_or(|calls| self.core.pace.takes(calls / 2, now))
     }
 
     /// One look at one exit. Answers whether its limit reaches the touch in trading, as far as is known.
