@@ -496,7 +496,7 @@ test('a stop that rests at the broker is shown as one', async () => {
   await until('it rests', async () => /the stop rests at the broker: trigger [\d,.]+.*, for 4/.test(await row.innerText()));
   await engine.order({ symbol: 'RELIANCE-EQ', quantity: '3', strategy: 'watched', stop_loss: '2%' });
   const home = await browser.open(engine, 'index.html');
-  const words = (strategy) => home.locator('main tr', { hasText: strategy }).first().innerText();
+  const words = (strategy) => home.locator('main tr:has(button[data-exit])', { hasText: strategy }).innerText();
   await until('the first page says so too', async () => /[\d,.]+\s+at the broker/.test(await words('guarded')));
   await until('and of the other whose it is', async () => /[\d,.]+\s+by ordergate/.test(await words('watched')));
 });

@@ -102,6 +102,12 @@ impl Ladder {
         Self { steps, in_vain, from: Some(from), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
     }
 
+    /// As the next exit takes it over when this one came to nothing: no order of it stands anywhere yet, and nobody was told of that.
+    #[must_use]
+    pub fn carried(&self, now: DateTime<Utc>) -> Self {
+        Self { steps: self.steps, granted: self.granted, ..Self::new(self.trigger, self.spread, now) }
+    }
+
     /// Whether step after step leaves the limit there: it will not go further by itself, whoever refuses it.
     #[must_use]
     pub fn is_stuck_at(&self, limit: Price) -> bool {

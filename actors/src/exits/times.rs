@@ -1,6 +1,6 @@
 //! When a position is left whatever its price.
 
-use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone, Utc};
+use chrono::{DateTime, Duration, FixedOffset, NaiveDate, NaiveTime, TimeZone, Utc};
 
 use super::rule::ExitRule;
 use crate::order::{ist, trading_date};
@@ -64,17 +64,16 @@ impl ExitRule {
             Some(LastDay::Any) => Some(format!("continuous trading ends at {closes}")),
             Some(LastDay::Expiry) => Some(format!("continuous trading ends at {closes} on its last day")),
             // At its hour nothing could leave it any more.
-            None => hour.filter(|hour| *hour >= closes_at).map(|hour| {
-                format!("continuous trading ends at {closes}, and its hour is no earlier ({})", hour.format("%H:%M IST"))
-            }),
+            None => hour
+                .filter(|hour| *hour >= closes_at)
+                .map(|hour| format!("continuous trading ends at {closes}, and its hour is no earlier ({})", hour.format("%H:%M IST"))),
         }
     }
 
     /// The hour at which it is left today, if the rule names one and its exit is not under way.
     #[must_use]
     pub fn hour(&self, now: DateTime<Utc>) -> Option<DateTime<FixedOffset>> {
-        let clock = self.terms.exits.times.clock.filter(|_| self.is_on && !self.is_leaving())?;
-        ist().from_local_datetime(&trading_date(now).and_time(clock)).single()
+        self.terms.exits.times.clock.filter(|_| self.is_on && !self.is_leaving()).and_then(|clock| on_the_day(clock, now))
     }
 
     /// Whether the position shall not stay overnight today, and its exit is not under way.
@@ -87,6 +86,24 @@ impl ExitRule {
         let is_last = times.expiry_day && expiry == Some(trading_date(now));
         if times.end_of_day { Some(LastDay::Any) } else { is_last.then_some(LastDay::Expiry) }
     }
+}
+
+/// That hour of the clock, on the day of that moment.
+fn on_the_day(clock: NaiveTime, now: DateTime<Utc>) -> Option<DateTime<FixedOffset>> {
+    ist().from_local_datetime(&trading_date(now).and_time(clock)).single()
+}
+
+/// What people hear of an hour at which the continuous trading of today is over. `ends_at`: when that is.
+#[must_use]
+pub fn late_hour(clock: NaiveTime, ends_at: DateTime<Utc>, before_close: Duration, now: DateTime<Utc>) -> Option<String> {
+    on_the_day(clock, now).filter(|hour| *hour >= ends_at).map(|hour| {
+        format!(
+            "is to be left at {}, and its continuous trading ends at {}: it is left {} min before that end, as what says EOD is",
+            hour.format("%H:%M"),
+            ends_at.with_timezone(&ist()).format("%H:%M IST"),
+            before_close.num_minutes()
+        )
+    })
 }
 
 /// Why a position does not stay overnight.

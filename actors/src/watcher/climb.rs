@@ -11,8 +11,8 @@ use super::not_flat::Standing;
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{
-    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, band_named, first_limit, in_lots, is_driven, ladder_slot,
-    largest_exit, plan, slices,
+    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, Wish, band_named, carried, carried_to, first_limit, in_lots,
+    is_driven, ladder_slot, largest_exit, plan, slices,
 };
 use crate::ingress::Submit;
 use crate::order::{
@@ -112,11 +112,7 @@ impl WatcherActor {
             |order: &OrderRecord| ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
         // Who has waited longest is first: where calls are scarce, each has its turn.
         resting.sort_by_key(|order| known(order).map(|ladder| ladder.stepped_at).or(order.sent_at));
-        // While exits are frozen nobody looks what their limits reach.
-        let is_frozen = |book: &Book| book.control().is_frozen();
-        let is_frozen = self.line.view.read(&self.desk.client_id, is_frozen).unwrap_or(true);
-        let at_touch = &mut self.core.at_touch;
-        self.line.view.read(&self.desk.client_id, |book| at_touch.retain(|exit, since| !is_frozen && *since <= now && is_open(book, *exit)));
+        self.forget_ended_exits(now);
         for order in resting {
             if self.step(&order, known(&order), now) {
                 self.core.at_touch.entry(order.command_id).or_insert(now);
@@ -124,13 +120,6 @@ impl WatcherActor {
                 self.core.at_touch.remove(&order.command_id);
             }
         }
-    }
-
-    /// Whether an exit has stood at the touch for so long that people should have heard of it: since it was first seen there, or since its
-    /// last step. One that the market has only just come back to is about to trade.
-    fn is_left_standing(&self, order: CommandId, ladder: &Ladder, now: DateTime<Utc>) -> bool {
-        let since = self.core.at_touch.get(&order).copied().unwrap_or(now);
-        self.is_late(&Ladder { stepped_at: ladder.stepped_at.max(since), ..*ladder }, now)
     }
 
     /// Remembers in which words the broker refused a step.
@@ -170,6 +159,13 @@ impl WatcherActor {
         let quote = self.fresh_quote(&instrument, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
+        let is_told_elsewhere = self.core.rules.trigger_of(order).is_some() || ladder.trigger == limit.value();
+        if known.is_none() && (!is_told_elsewhere || ladder.steps > 0 || ladder.granted > 0) {
+            // Neither a rule nor the order tells that after a restart.
+            let reason =
+                format!("it rests: what it costs counts from {}, and people let it go on {} times", ladder.trigger, ladder.granted);
+            self.keep_ladder(order.command_id, Some(&ladder), Level::Info, &reason);
+        }
         let standing = Standing { order, tick: instrument.tick, rungs: &rungs, quote: quote.as_ref() };
         // Between continuous trading and the auction nothing is taken: it stands where it is. What lies in the auction waits for the match.
         if let Some(shut) = market.keeps_back(order) {
@@ -247,13 +243,18 @@ impl WatcherActor {
         self.line.view.read(&self.desk.client_id, |book| self.core.rules.firing(order, book)?.fired).flatten()
     }
 
-    /// The ladder of an exit that was not on one: its cost counts from where its rule fired, else from where it went out.
+    /// The ladder of an exit that was not on one. It goes on with that of the exit before it; else its cost counts from where its rule
+    /// fired, from where the market was when it went out, or from its own limit.
     fn begin(&self, order: &OrderRecord, limit: Price, quote: Option<&Quote>, now: DateTime<Utc>) -> Ladder {
-        let fired = self.core.rules.trigger_of(order);
+        let before = self.line.view.read(&self.desk.client_id, |book| carried_to(order, book, now)).flatten();
+        let begun = before.unwrap_or_else(|| {
+            let touch = self.core.touches.get(&order.command_id);
+            let trigger = self.core.rules.trigger_of(order).or(touch.map(|touch| touch.price)).unwrap_or(limit.value());
+            let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
+            Ladder::new(trigger, touch.map_or(spread, |touch| touch.spread), now)
+        });
         let since = self.fired_for(order).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
-        let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        let begun = Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now));
-        Ladder { came_as_market: order.is_protected_market(), ..begun }
+        Ladder { stepped_at: since.or(order.sent_at).unwrap_or(now), came_as_market: order.is_protected_market(), ..begun }
     }
 
     /// Whether the broker takes no further change of the order: its next price is that of a new one.
@@ -289,7 +290,7 @@ impl WatcherActor {
     }
 
     /// The exit has ended: its ladder does too, and what was to be replaced goes again. Until that is registered the ladder stays: what
-    /// is lost on the way is asked for again.
+    /// is lost on the way is asked for again. And it stays until the exit that goes on with it has its own.
     fn leave(&mut self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
         // Nothing more is sent for a square-off or a rule that nobody wants any more, nor for what a person has cancelled meanwhile.
         let is_done = |order: &OrderRecord| {
@@ -314,7 +315,9 @@ impl WatcherActor {
             self.submit(vec![leg], own, now);
             return;
         }
-        self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
+        if !order.is_some_and(|order| self.is_gone_on_with(order, now)) {
+            self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
+        }
     }
 
     fn next_price(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) -> Option<String> {
@@ -401,7 +404,10 @@ impl WatcherActor {
         // A retry of what was rejected costs from where the rule fired, as its first try did: nobody has widened the cap since.
         let trigger = rule.fired.and_then(|fired| fired.price).unwrap_or(last);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        let ladder = Ladder::new(trigger, spread, now);
+        let sender = rule.fired.map(|fired| rule.sender(fired.cause)).unwrap_or_default();
+        let wish = Wish { strategy: &rule.strategy, key: &rule.holding, sender: &sender };
+        let before = self.line.view.read(&self.desk.client_id, |book| carried(&wish, book, now)).flatten();
+        let ladder = Ladder { trigger, ..before.unwrap_or_else(|| Ladder::new(trigger, spread, now)) };
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
         let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), told: self.band_named(instrument, now) };
         first_limit(&climb, &ladder, rungs, last, now)

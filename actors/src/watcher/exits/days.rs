@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, Duration, Utc, Weekday};
 
 use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
-use crate::exits::ExitRule;
+use crate::exits::{ExitRule, late_hour};
 use crate::order::calendar::{Missing, SessionPhase};
 use crate::order::{Exchange, HoldingKey, Kind, Strategy, exchanges_have_opened, ist, trading_date};
 use crate::persistence::Level;
@@ -90,8 +90,9 @@ impl WatcherActor {
             }
             (SessionPhase::Unknown(missing), None) => {
                 let may_rest = *missing == Missing::Day && matches!(today.weekday(), Weekday::Sat | Weekday::Sun);
-                (exchanges_have_opened(now) && !may_rest && by_end.is_some())
-                    .then(|| format!("{what}, and when that is nobody knows ({missing}): nothing leaves it today, exit it yourself (seen {today})"))
+                (exchanges_have_opened(now) && !may_rest && by_end.is_some()).then(|| {
+                    format!("{what}, and when that is nobody knows ({missing}): nothing leaves it today, exit it yourself (seen {today})")
+                })
             }
             _ => None,
         }
@@ -101,16 +102,7 @@ impl WatcherActor {
     fn has_a_late_hour(&self, rule: &ExitRule, now: DateTime<Utc>) -> Option<String> {
         let key = &rule.holding.instrument;
         let (hour, end) = (rule.hour(now)?, self.line.trading_times(key, now).last()?.end);
-        let before = self.desk.settings.exits.before_close(key.exchange);
-        (hour >= end && now < end && rule.held_since < end).then(|| {
-            format!(
-                "{} {} is to be left at {}, and its continuous trading ends at {}: it is left {} min before that end, as what says EOD is",
-                rule.strategy,
-                rule.holding,
-                hour.format("%H:%M"),
-                end.with_timezone(&ist()).format("%H:%M IST"),
-                before.num_minutes()
-            )
-        })
+        let words = late_hour(hour.time(), end, self.desk.settings.exits.before_close(key.exchange), now)?;
+        (now < end && rule.held_since < end).then(|| format!("{} {} {words}", rule.strategy, rule.holding))
     }
 }
