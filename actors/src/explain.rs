@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::broker::place::prepare;
+use crate::exits::late_hour;
 use crate::guard::{Candidate, GuardActor, verdict};
 use crate::ingress::{ReadLeg, read_leg};
 use crate::line::{Desk, Line};
@@ -96,6 +97,7 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
                     "whether the broker takes its stop is known when it is placed there, after the fill; until then the engine watches it";
                 explained.unknown.push(words.to_owned());
             }
+            explained.unknown.extend(leaves_early(line, desk, &order, now));
             match refused {
                 Some((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
                 None => return judged(&mut risk, order, explained, now),
@@ -123,6 +125,15 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
         legs.iter_mut().for_each(|(_, leg)| leg.unknown.push(format!("{policy}: when it is its turn depends on what the others fill")));
     }
     legs.into_iter().map(|(_, explained)| explained).collect()
+}
+
+/// That its position would be left earlier than it says, because its market takes nothing at that hour.
+fn leaves_early(line: &Line, desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<String> {
+    let clock = order.ask.exits.times.clock.filter(|_| !order.is_exit())?;
+    let key = order.instrument()?;
+    let ends_at = line.trading_times(&key, now).last()?.end;
+    let words = late_hour(clock, ends_at, desk.settings.exits.before_close(key.exchange), now)?;
+    Some(format!("its position {words}"))
 }
 
 /// The row that the leg would have, if it came next.

@@ -24,6 +24,7 @@ pub mod desk;
 pub mod engine;
 mod engine_signal;
 pub mod exits;
+mod exits_again;
 pub mod explain;
 pub mod guard;
 pub mod ingress;

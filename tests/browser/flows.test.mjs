@@ -494,6 +494,11 @@ test('a stop that rests at the broker is shown as one', async () => {
   const page = await browser.open(engine, 'positions.html');
   const row = page.locator('main tr[tabindex]', { hasText: 'guarded' });
   await until('it rests', async () => /the stop rests at the broker: trigger [\d,.]+.*, for 4/.test(await row.innerText()));
+  await engine.order({ symbol: 'RELIANCE-EQ', quantity: '3', strategy: 'watched', stop_loss: '2%' });
+  const home = await browser.open(engine, 'index.html');
+  const words = (strategy) => home.locator('main tr:has(button[data-exit])', { hasText: strategy }).innerText();
+  await until('the first page says so too', async () => /[\d,.]+\s+at the broker/.test(await words('guarded')));
+  await until('and of the other whose it is', async () => /[\d,.]+\s+by ordergate/.test(await words('watched')));
 });
 
 test('kill of one strategy names it, is proven by what it holds, and says what stays', async () => {

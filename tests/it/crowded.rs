@@ -73,6 +73,7 @@ struct Stranger {
 }
 
 impl Stranger {
+    #[expect(clippy::disallowed_methods, reason = "the stranger's own pace on a thread of his own; no test waits by it")]
     fn at(address: SocketAddr) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&ends);

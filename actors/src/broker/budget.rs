@@ -294,6 +294,12 @@ impl Meter {
         self.closed.breach(window, now);
     }
 
+    /// The calls of a minute, as the account's own settings have them; `None` without a budget.
+    #[must_use]
+    pub fn per_minute(&self) -> Option<u32> {
+        self.budget.as_ref().map(|budget| budget.per_minute)
+    }
+
     /// What is used and left; `None` without a budget.
     #[must_use]
     pub fn usage(&self, now: DateTime<Utc>) -> Option<Usage> {

@@ -102,6 +102,12 @@ impl Ladder {
         Self { steps, in_vain, from: Some(from), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
     }
 
+    /// As the next exit takes it over when this one came to nothing: no order of it stands anywhere yet, and nobody was told of that.
+    #[must_use]
+    pub fn carried(&self, now: DateTime<Utc>) -> Self {
+        Self { steps: self.steps, granted: self.granted, ..Self::new(self.trigger, self.spread, now) }
+    }
+
     /// Whether step after step leaves the limit there: it will not go further by itself, whoever refuses it.
     #[must_use]
     pub fn is_stuck_at(&self, limit: Price) -> bool {
@@ -175,7 +181,7 @@ impl fmt::Display for Halted {
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing yet.
+    /// Nothing yet: the time between two steps is not over.
     Wait,
     /// Change the limit to this.
     Reprice(Price),
@@ -252,14 +258,8 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
     let Some(price) = price else { return Step::Halt(halted) };
     match limit.map(Price::value) {
         Some(limit) if is_as_willing(limit, price.value(), side) => {
-            let reaches = is_as_willing(limit, touch, side);
-            if !reaches {
-                Step::Halt(halted)
-            } else if ladder.steps as usize >= rungs.through.len() || is_as_willing(limit, bound, side) {
-                Step::Halt(Halted::Rests)
-            } else {
-                Step::Wait
-            }
+            // No price that it could have is more willing than the market asks: whether it trades there is the broker's.
+            Step::Halt(if is_as_willing(limit, touch, side) { Halted::Rests } else { halted })
         }
         _ => Step::Reprice(price),
     }

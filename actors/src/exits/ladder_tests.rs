@@ -136,11 +136,14 @@ fn the_band_holds_it_while_the_market_is_inside_and_an_empty_side_is_not_chased(
 }
 
 #[test]
-fn a_limit_that_reaches_the_touch_is_left_alone_until_the_steps_are_used_up() {
+fn a_limit_that_reaches_the_touch_is_left_alone_and_rests_whichever_step_it_is_on() {
     let quote = quote(Some("100"), Some("100.2"));
-    let rests = |steps: u32| step(Side::Sell, Some("97"), Some(&quote), &Ladder { steps, ..ladder("100") }, &rungs(), 1);
-    assert_eq!(rests(1), Step::Wait);
-    assert_eq!(rests(3), Step::Halt(Halted::Rests));
+    let rests = |steps: u32, second| step(Side::Sell, Some("97"), Some(&quote), &Ladder { steps, ..ladder("100") }, &rungs(), second);
+    for steps in [0, 1, 3, 9] {
+        assert_eq!((rests(steps, 0), rests(steps, 1)), (Step::Wait, Step::Halt(Halted::Rests)), "{steps}");
+    }
+    let at_the_touch = step(Side::Sell, Some("100"), Some(&quote), &ladder("100"), &rungs(), 1);
+    assert_eq!(at_the_touch, Step::Reprice(price("99.5")), "another may be faster there");
 }
 
 proptest! {

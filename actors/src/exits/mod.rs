@@ -10,6 +10,7 @@
 mod at_target;
 mod basis;
 mod brought;
+mod carried;
 mod combined;
 mod follow;
 mod ladder;
@@ -27,6 +28,7 @@ mod times;
 
 pub use at_target::{is_of_its_target, rests_at_its_target};
 pub use brought::{Brought, brought};
+pub use carried::{Wish, came_to_nothing, carried, carried_to, goes_on_with};
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Beside, Next, follow, goes_on_after};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, first_limit, is_driven, ladder_slot, plan};
@@ -40,4 +42,4 @@ pub use resting::{Ground, Lives, Rest, RestSettings, Stop, is_stop_of, lives, ne
 pub use rule::{Cause, ExitRule, Fired, Stood, Terms, slot};
 pub use settings::{ExitSettings, Ladders, Rungs};
 pub use slices::slices;
-pub use times::{Hours, LastDay};
+pub use times::{Hours, LastDay, late_hour};

@@ -1,6 +1,6 @@
 //! When a position is left whatever its price.
 
-use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
+use chrono::{DateTime, Duration, FixedOffset, NaiveDate, NaiveTime, TimeZone, Utc};
 
 use super::rule::ExitRule;
 use crate::order::{ist, trading_date};
@@ -39,31 +39,41 @@ impl Hours {
 
 impl ExitRule {
     /// Why the position's time is up, if it is. `before_close`: how long before the end of continuous trading what shall not
-    /// stay is left, so that it is out before a book that closes at 15:15 is gone.
+    /// stay is left, so that it is out before a book that closes at 15:15 is gone. An hour of the clock at which that book is gone
+    /// already means its end.
     #[must_use]
     pub fn time_up(&self, hours: &Hours, before_close: Duration, now: DateTime<Utc>) -> Option<String> {
         if !self.is_on || self.fired.is_some_and(|fired| fired.cause.is_urgent()) {
             return None;
         }
         let times = &self.terms.exits.times;
-        let today = trading_date(now);
-        let clock = times.clock.and_then(|clock| ist().from_local_datetime(&today.and_time(clock)).single());
+        let hour = self.hour(now);
         // What was opened later than the hour is meant for tomorrow's.
-        if let Some(clock) = clock.filter(|clock| *clock <= now && self.held_since < *clock) {
-            return Some(format!("it is {}", clock.format("%H:%M IST")));
+        if let Some(hour) = hour.filter(|hour| *hour <= now && self.held_since < *hour) {
+            return Some(format!("it is {}", hour.format("%H:%M IST")));
         }
         if let Some(minutes) = times.minutes
             && now.signed_duration_since(self.held_since) >= Duration::minutes(i64::from(minutes))
         {
             return Some(format!("held for {minutes} minutes"));
         }
-        let closes_at = hours.closes_at.filter(|closes_at| closes_at.signed_duration_since(now) <= before_close)?;
-        let day = self.ends_with_the_day(hours.expiry, now).filter(|_| self.held_since < closes_at)?;
+        let ends_soon = |closes_at: &DateTime<Utc>| closes_at.signed_duration_since(now) <= before_close && self.held_since < *closes_at;
+        let closes_at = hours.closes_at.filter(ends_soon)?;
         let closes = closes_at.with_timezone(&ist()).format("%H:%M IST");
-        Some(match day {
-            LastDay::Any => format!("continuous trading ends at {closes}"),
-            LastDay::Expiry => format!("continuous trading ends at {closes} on its last day"),
-        })
+        match self.ends_with_the_day(hours.expiry, now) {
+            Some(LastDay::Any) => Some(format!("continuous trading ends at {closes}")),
+            Some(LastDay::Expiry) => Some(format!("continuous trading ends at {closes} on its last day")),
+            // At its hour nothing could leave it any more.
+            None => hour
+                .filter(|hour| *hour >= closes_at)
+                .map(|hour| format!("continuous trading ends at {closes}, and its hour is no earlier ({})", hour.format("%H:%M IST"))),
+        }
+    }
+
+    /// The hour at which it is left today, if the rule names one and its exit is not under way.
+    #[must_use]
+    pub fn hour(&self, now: DateTime<Utc>) -> Option<DateTime<FixedOffset>> {
+        self.terms.exits.times.clock.filter(|_| self.is_on && !self.is_leaving()).and_then(|clock| on_the_day(clock, now))
     }
 
     /// Whether the position shall not stay overnight today, and its exit is not under way.
@@ -76,6 +86,24 @@ impl ExitRule {
         let is_last = times.expiry_day && expiry == Some(trading_date(now));
         if times.end_of_day { Some(LastDay::Any) } else { is_last.then_some(LastDay::Expiry) }
     }
+}
+
+/// That hour of the clock, on the day of that moment.
+fn on_the_day(clock: NaiveTime, now: DateTime<Utc>) -> Option<DateTime<FixedOffset>> {
+    ist().from_local_datetime(&trading_date(now).and_time(clock)).single()
+}
+
+/// What people hear of an hour at which the continuous trading of today is over. `ends_at`: when that is.
+#[must_use]
+pub fn late_hour(clock: NaiveTime, ends_at: DateTime<Utc>, before_close: Duration, now: DateTime<Utc>) -> Option<String> {
+    on_the_day(clock, now).filter(|hour| *hour >= ends_at).map(|hour| {
+        format!(
+            "is to be left at {}, and its continuous trading ends at {}: it is left {} min before that end, as what says EOD is",
+            hour.format("%H:%M"),
+            ends_at.with_timezone(&ist()).format("%H:%M IST"),
+            before_close.num_minutes()
+        )
+    })
 }
 
 /// Why a position does not stay overnight.
@@ -164,6 +192,25 @@ mod tests {
         assert!(is_up("EOD", &auction, "15:21") && is_up("15:10, EOD", &auction, "15:21"));
         let late = ExitRule { held_since: t("15:20"), ..rule("EOD") };
         assert!(late.time_up(&auction, Duration::minutes(5), t("15:21")).is_none(), "taken after the end, where a market is open always");
+    }
+
+    /// The hour of every Indian script, 15:30: a share with a closing auction has no book by then.
+    #[test]
+    fn an_hour_at_which_trading_is_over_is_the_end_of_the_day() {
+        let auction = Hours { closes_at: Some(t("15:15")), ..Hours::always() };
+        for hour in ["15:15", "15:20", "15:30", "23:00"] {
+            assert!(!is_up(hour, &auction, "15:09") && is_up(hour, &auction, "15:10") && is_up(hour, &auction, "15:21"), "{hour}");
+        }
+        assert!(!is_up("15:14", &auction, "15:13") && is_up("15:14", &auction, "15:14"), "there is a book still: as it says");
+        let derivative = Hours { closes_at: Some(t("15:40")), ..auction };
+        assert!(!is_up("15:30", &derivative, "15:29") && is_up("15:30", &derivative, "15:30"));
+        assert!(!is_up("15:40", &derivative, "15:34") && is_up("15:40", &derivative, "15:35"));
+        let bought = |at| ExitRule { held_since: t(at), ..rule("15:30") };
+        let up = |rule: &ExitRule, hours: &Hours, now| rule.time_up(hours, Duration::minutes(5), t(now)).is_some();
+        assert!(up(&bought("15:12"), &auction, "15:13"), "it was bought for today");
+        assert!(!up(&bought("15:18"), &auction, "15:21"));
+        // Where a market is open always, the hour itself counts too.
+        assert!(up(&bought("15:18"), &auction, "15:30") && up(&bought("10:00"), &Hours::always(), "15:30"));
     }
 
     #[test]

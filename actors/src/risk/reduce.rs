@@ -4,8 +4,9 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::excess::{Close, Excess, SENDER, excesses, is_of_excess, is_wanted};
 use super::{Judgement, RiskActor};
-use crate::engine::exit_leg;
 use crate::engine_signal::EngineSignal;
+use crate::exits::Wish;
+use crate::exits_again::leg_of;
 use crate::line::Phase;
 use crate::order::{OrderRecord, Quantity, SignalId, Tag};
 use crate::persistence::{Book, Level, alarm};
@@ -116,7 +117,8 @@ impl RiskActor {
         let words = excess.words();
         let text = format!("{words}: {} {} of {} are being closed (attempt {attempt})", close.units, close.key, close.strategy);
         self.line.alarm(Some(&self.desk.client_id), alarm::POSITION_OVER_LIMIT, level, None, text);
-        let legs = vec![exit_leg(&close.strategy, &close.key, Some(quantity))];
+        let wish = Wish { strategy: &close.strategy, key: &close.key, sender: SENDER };
+        let legs = vec![leg_of(&self.line, &self.desk, &wish, Some(quantity), now)];
         EngineSignal::new(SignalId(self.line.ids.next()), SENDER, legs).submit(&self.line, &self.desk, now);
     }
 }

@@ -11,8 +11,8 @@ use super::not_flat::Standing;
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{
-    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, band_named, first_limit, in_lots, is_driven, ladder_slot,
-    largest_exit, plan, slices,
+    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, Wish, band_named, carried, carried_to, first_limit, in_lots,
+    is_driven, ladder_slot, largest_exit, plan, slices,
 };
 use crate::ingress::Submit;
 use crate::order::{
@@ -112,8 +112,13 @@ impl WatcherActor {
             |order: &OrderRecord| ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
         // Who has waited longest is first: where calls are scarce, each has its turn.
         resting.sort_by_key(|order| known(order).map(|ladder| ladder.stepped_at).or(order.sent_at));
+        self.forget_ended_exits(now);
         for order in resting {
-            self.step(&order, known(&order), now);
+            if self.step(&order, known(&order), now) {
+                self.core.at_touch.entry(order.command_id).or_insert(now);
+            } else {
+                self.core.at_touch.remove(&order.command_id);
+            }
         }
     }
 
@@ -138,27 +143,36 @@ impl WatcherActor {
         }
     }
 
-    /// The steps of all legs together stay within half of a minute's calls.
+    /// The steps of all legs together stay within half of the calls that a minute has for the account.
     fn has_its_turn(&mut self, now: DateTime<Utc>) -> bool {
-        self.desk.broker.capabilities().budget.is_none_or(|budget| self.core.pace.takes(budget.per_minute / 2, now))
+        let calls = self.desk.budget.lock().per_minute();
+        calls.is_none_or(|calls| self.core.pace.takes(calls / 2, now))
     }
 
-    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, now: DateTime<Utc>) {
+    /// One look at one exit. Answers whether its limit reaches the touch in trading, as far as is known.
+    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, now: DateTime<Utc>) -> bool {
         let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key));
-        let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return };
+        let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return false };
         let is_live = self.desk.broker.capabilities().is_live;
         let market =
             Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now, self.line.clock_was_set_back());
         let quote = self.fresh_quote(&instrument, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
+        let is_told_elsewhere = self.core.rules.trigger_of(order).is_some() || ladder.trigger == limit.value();
+        if known.is_none() && (!is_told_elsewhere || ladder.steps > 0 || ladder.granted > 0) {
+            // Neither a rule nor the order tells that after a restart.
+            let reason =
+                format!("it rests: what it costs counts from {}, and people let it go on {} times", ladder.trigger, ladder.granted);
+            self.keep_ladder(order.command_id, Some(&ladder), Level::Info, &reason);
+        }
         let standing = Standing { order, tick: instrument.tick, rungs: &rungs, quote: quote.as_ref() };
         // Between continuous trading and the auction nothing is taken: it stands where it is. What lies in the auction waits for the match.
         if let Some(shut) = market.keeps_back(order) {
             if !order.is_shown_as_stop() && !market.is_in_auction() && self.is_late(&ladder, now) {
                 self.page_not_flat(&standing, &ladder, &shut);
             }
-            return;
+            return false;
         }
         let is_stop = order.is_shown_as_stop();
         let is_reached = is_stop && self.is_reached(order);
@@ -166,17 +180,18 @@ impl WatcherActor {
         let patience = ladder.patience(limit, Duration::from_std(rungs.every).unwrap_or(Duration::MAX), refused.as_ref());
         let is_early = (is_reached || ladder.steps > 0) && now.signed_duration_since(ladder.stepped_at) < patience;
         if is_stop && (is_early || self.waits_for_cover(order, now)) {
-            return;
+            return false;
         }
         let ladder = self.tell_of_refusal(&standing, ladder, refused.as_ref(), now);
         if refused.as_ref().is_some_and(Refused::is_slow) && now.signed_duration_since(ladder.stepped_at) < patience {
-            return;
+            return false;
         }
         // Whether the exchange has woken it, or took an earlier change, is not known: it becomes a limit through the touch.
         let told = self.core.refused_steps.band(order.command_id);
         let climb = Climb { side, limit: Some(limit).filter(|_| !is_stop), instrument: &instrument, quote: quote.as_ref(), told };
         match plan(&climb, &ladder, &rungs, now) {
-            Step::Wait => {}
+            // What the last step has asked for reaches it, or the next look tells.
+            Step::Wait => return !market.is_in_auction(),
             // What was sent goes on as the last: taken back for another that never comes, it would leave the position to nobody.
             Step::Reprice(_) if self.wears_out(order) && self.core.rules.have_taken_back(order) => {
                 if self.is_late(&ladder, now) {
@@ -191,6 +206,7 @@ impl WatcherActor {
                 }
                 let price = if is_reached { beyond_its_own(order, price, &instrument) } else { price };
                 self.reprice(order, Ladder { is_paged: ladder.is_paged || is_untold, ..ladder }, price, now);
+                return true;
             }
             Step::Halt(halted) => {
                 if halted == Halted::NoQuote {
@@ -198,11 +214,17 @@ impl WatcherActor {
                 }
                 // In an auction nothing trades before the match: that it rests there, or that nobody is seen yet, says nothing.
                 let is_early = market.is_in_auction() && matches!(halted, Halted::NoQuote | Halted::OneSided | Halted::Rests);
-                if !is_early && self.is_late(&ladder, now) {
+                let is_late = match halted {
+                    Halted::Rests => self.is_left_standing(order.command_id, &ladder, now),
+                    _ => self.is_late(&ladder, now),
+                };
+                if !is_early && is_late {
                     self.page_not_flat(&standing, &ladder, &halted);
                 }
+                return halted == Halted::Rests && !is_early;
             }
         }
+        false
     }
 
     pub(super) fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {
@@ -221,13 +243,18 @@ impl WatcherActor {
         self.line.view.read(&self.desk.client_id, |book| self.core.rules.firing(order, book)?.fired).flatten()
     }
 
-    /// The ladder of an exit that was not on one: its cost counts from where its rule fired, else from where it went out.
+    /// The ladder of an exit that was not on one. It goes on with that of the exit before it; else its cost counts from where its rule
+    /// fired, from where the market was when it went out, or from its own limit.
     fn begin(&self, order: &OrderRecord, limit: Price, quote: Option<&Quote>, now: DateTime<Utc>) -> Ladder {
-        let fired = self.core.rules.trigger_of(order);
+        let before = self.line.view.read(&self.desk.client_id, |book| carried_to(order, book, now)).flatten();
+        let begun = before.unwrap_or_else(|| {
+            let touch = self.core.touches.get(&order.command_id);
+            let trigger = self.core.rules.trigger_of(order).or(touch.map(|touch| touch.price)).unwrap_or(limit.value());
+            let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
+            Ladder::new(trigger, touch.map_or(spread, |touch| touch.spread), now)
+        });
         let since = self.fired_for(order).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
-        let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        let begun = Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now));
-        Ladder { came_as_market: order.is_protected_market(), ..begun }
+        Ladder { stepped_at: since.or(order.sent_at).unwrap_or(now), came_as_market: order.is_protected_market(), ..begun }
     }
 
     /// Whether the broker takes no further change of the order: its next price is that of a new one.
@@ -263,7 +290,7 @@ impl WatcherActor {
     }
 
     /// The exit has ended: its ladder does too, and what was to be replaced goes again. Until that is registered the ladder stays: what
-    /// is lost on the way is asked for again.
+    /// is lost on the way is asked for again. And it stays until the exit that goes on with it has its own.
     fn leave(&mut self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
         // Nothing more is sent for a square-off or a rule that nobody wants any more, nor for what a person has cancelled meanwhile.
         let is_done = |order: &OrderRecord| {
@@ -288,7 +315,9 @@ impl WatcherActor {
             self.submit(vec![leg], own, now);
             return;
         }
-        self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
+        if !order.is_some_and(|order| self.is_gone_on_with(order, now)) {
+            self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
+        }
     }
 
     fn next_price(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) -> Option<String> {
@@ -375,7 +404,10 @@ impl WatcherActor {
         // A retry of what was rejected costs from where the rule fired, as its first try did: nobody has widened the cap since.
         let trigger = rule.fired.and_then(|fired| fired.price).unwrap_or(last);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        let ladder = Ladder::new(trigger, spread, now);
+        let sender = rule.fired.map(|fired| rule.sender(fired.cause)).unwrap_or_default();
+        let wish = Wish { strategy: &rule.strategy, key: &rule.holding, sender: &sender };
+        let before = self.line.view.read(&self.desk.client_id, |book| carried(&wish, book, now)).flatten();
+        let ladder = Ladder { trigger, ..before.unwrap_or_else(|| Ladder::new(trigger, spread, now)) };
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
         let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), told: self.band_named(instrument, now) };
         first_limit(&climb, &ladder, rungs, last, now)

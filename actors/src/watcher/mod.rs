@@ -6,6 +6,7 @@
 
 mod blind;
 mod books;
+mod carried;
 mod climb;
 mod clock;
 mod contracts;
@@ -181,6 +182,10 @@ struct Core {
     /// Steps of ladders: when the newest were asked for, and which the broker refused.
     pace: Pace,
     refused_steps: Steps,
+    /// Urgent exits whose limit reaches the touch, and since when they were seen there.
+    at_touch: BTreeMap<CommandId, DateTime<Utc>>,
+    /// The market at which exits went out that are open.
+    touches: BTreeMap<CommandId, carried::Touch>,
     /// Exits that were sent again, and when that was last asked for.
     resent: BTreeMap<CommandId, DateTime<Utc>>,
     /// Exits that plans have asked for, and when: the plan's order, and which of its exits.
@@ -306,6 +311,7 @@ impl WatcherActor {
     fn committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.rules_committed(events, now);
         self.hear_of_steps(events, now);
+        self.hear_of_exits(events, now);
         let mut wanted = BTreeSet::new();
         let has_plans = self.has_plans();
         let (mut asks_cancel, mut touches_plans) = (false, false);

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{Concern, WatcherActor};
 use crate::exits::{Halted, Ladder, Refused, Rejection, Rungs, cap};
-use crate::order::{OrderRecord, Points, Price, Side};
+use crate::order::{CommandId, OrderRecord, Points, Price, Side};
 use crate::persistence::{Book, Level};
 use crate::ports::Quote;
 use crate::risk::{Left, left_by_others};
@@ -25,6 +25,13 @@ impl WatcherActor {
     /// Whether people should have heard of it by now, and have not.
     pub(super) fn is_late(&self, ladder: &Ladder, now: DateTime<Utc>) -> bool {
         !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= self.not_flat_after()
+    }
+
+    /// Whether an exit has stood at the touch for so long that people should have heard of it: since it was first seen there, or since its
+    /// last step. One that the market has only just come back to is about to trade.
+    pub(super) fn is_left_standing(&self, order: CommandId, ladder: &Ladder, now: DateTime<Utc>) -> bool {
+        let since = self.core.at_touch.get(&order).copied().unwrap_or(now);
+        self.is_late(&Ladder { stepped_at: ladder.stepped_at.max(since), ..*ladder }, now)
     }
 
     fn not_flat_after(&self) -> Duration {

@@ -114,7 +114,7 @@ fn has_gone_again(book: &Book, order: &OrderRecord) -> bool {
 }
 
 /// Whether the position that it was sent to close is held, and was not opened since.
-fn is_held_still(book: &Book, order: &OrderRecord, key: &HoldingKey) -> bool {
+pub(super) fn is_held_still(book: &Book, order: &OrderRecord, key: &HoldingKey) -> bool {
     let held = book.held(&order.ask.strategy, key);
     let closes = Side::of_net(held.net).map(Side::opposite) == order.ask.side;
     closes && held.opened_at.is_none_or(|opened| order.signal_time >= opened)

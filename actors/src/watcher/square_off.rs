@@ -9,8 +9,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::covers::Wanted;
-use crate::engine::exit_leg;
 use crate::engine_signal::EngineSignal;
+use crate::exits::Wish;
+use crate::exits_again::leg_of;
 use crate::line::{Desk, Line};
 use crate::order::{OrderRecord, SignalId, Source, Status, trading_date};
 use crate::persistence::{Book, KillLevel, Level};
@@ -49,7 +50,8 @@ impl LeftOver {
 
 /// Sends the exits of these positions: no more than one signal has room for.
 pub(super) fn send(line: &Arc<Line>, desk: &Arc<Desk>, goes: &[Wanted], now: DateTime<Utc>) {
-    let legs: Vec<_> = goes.iter().map(|one| exit_leg(&one.strategy, &one.key, None)).collect();
+    let leg = |one: &Wanted| leg_of(line, desk, &Wish { strategy: &one.strategy, key: &one.key, sender: SENDER }, None, now);
+    let legs: Vec<_> = goes.iter().map(leg).collect();
     line.alarm(
         Some(&desk.client_id),
         "ALARM_SQUARE_OFF",

@@ -300,7 +300,18 @@ function shownPosition(account, position, own) {
     client_id: account.client_id, exchange, symbol, product, strategy: own.strategy, net: own.net,
     average_price: own.average_price, last_price: own.last_price, unrealised: own.unrealised, gross: own.gross,
     stop: rule?.is_on ? rule.stop?.price ?? null : null, target: rule?.is_on ? rule.target?.price ?? null : null,
+    resting: rule?.is_on ? rule.resting ?? null : null, lives_because: rule?.lives_because ?? null, isStale: account.is_stale,
   };
+}
+
+/** The stop of a row, and where it lives: it makes a difference when this machine does not run. @param {any} row */
+function stopCell(row) {
+  if (row.stop === null) return price(null);
+  const { resting } = row;
+  const part = resting && resting.covers < Math.abs(row.net) ? `, for ${number(resting.covers)}` : '';
+  const since = row.isStale ? ' when it was last read' : '';
+  const where = resting ? `at the broker${since}${part}${resting.is_being_cancelled ? ', being cancelled' : ''}` : 'by ordergate';
+  return h('span', { class: 'level-words' }, price(row.stop), h('small', { title: row.lives_because ?? undefined }, where));
 }
 
 /**
@@ -329,7 +340,7 @@ function positionTable() {
     { head: 'Average', cell: (row) => price(row.average_price), num: true },
     { head: 'Last', cell: (row) => price(row.last_price), num: true },
     { head: 'Result', cell: (row) => h('span', { class: way(row.gross) }, rupees(row.gross, { signed: true })), num: true },
-    { head: 'Stop', cell: (row) => price(row.stop), num: true },
+    { head: 'Stop', cell: stopCell, num: true },
     { head: 'Target', cell: (row) => price(row.target), num: true },
     { head: 'Exit', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small danger', data: { exit: '', focus: `exit${rowKey(row)}` }, 'aria-label': `Exit ${row.symbol} of ${row.strategy} in ${row.client_id}`, on: { click: () => exit(row) } }, 'Exit'), class: 'acts' },
   ]));

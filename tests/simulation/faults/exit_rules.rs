@@ -571,7 +571,7 @@ fn beyond_the_cost_cap_a_person_is_paged_and_lets_it_go_on() {
     });
 }
 
-async fn go_on(desk: &Desk, command: CommandId) {
+pub(super) async fn go_on(desk: &Desk, command: CommandId) {
     let slot = ladder_slot(command);
     let granted = || desk.engine.read(&client(), |book| book.kept(&slot).cloned()).unwrap().unwrap().read::<Ladder>().unwrap().granted;
     let before = granted();

@@ -8,10 +8,11 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::market::Level;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{CommandId, Exchange, InstrumentKey, LegDraft, OrderType, Price, Status, Terms};
+use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{Budget, Capabilities, Instruments as _};
 use ordergate_actors::risk::ChangeAnswer;
 
-use super::exit_rules::{fired, guarded, rule, scenario, thin, trade, until_flat};
+use super::exit_rules::{fired, go_on, guarded, rule, scenario, thin, trade, until_flat};
 use super::market_orders::change;
 use crate::desk::{But, Desk, Setup, buy, exit, nse, price, sbin};
 
@@ -233,6 +234,175 @@ fn an_exit_that_is_on_its_ladder_at_a_quarter_past_three_waits_for_the_auction_a
         assert_eq!((stands.modifications, desk.held("a", &sbin()), desk.texts("ALARM_NOT_FLAT").len()), (before, 7, 1));
         until_flat(desk).await;
         assert!(fired(desk).iter().all(|row| row.created_at <= stands.created_at), "one order, changed");
+        desk.at_rest().await;
+    });
+}
+
+/// The broker acknowledges an exit and does not match it, while the quotes say that it should trade: nothing that its ladder does would
+/// change that, and a person hears it in time, whether the market stands or rises.
+#[test]
+fn an_exit_that_reaches_the_touch_and_rests_is_told_of_in_time() {
+    for rises in [false, true] {
+        scenario(Setup::default(), async |desk| {
+            desk.ended(guarded("10 points", None)).await;
+            desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+            // What these three took of the bid is not there a second time.
+            thin(desk, "849.50", 3);
+            desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+            let sent_at = fired(desk)[0].sent_at.unwrap();
+            assert!(!desk.has_alarm("ALARM_NOT_FLAT"));
+            if rises {
+                thin(desk, "851", 0);
+            }
+            desk.until_alarm("ALARM_NOT_FLAT").await;
+            let after = desk.clock_now() - sent_at;
+            assert!(after <= chrono::Duration::seconds(5), "{after}");
+            assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("its limit reaches the touch and it still rests"));
+            desk.pass_secs(60).await;
+            assert_eq!((desk.texts("ALARM_NOT_FLAT").len(), fired(desk)[0].modifications), (1, 0));
+            trade(desk, "848");
+            until_flat(desk).await;
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// Nobody was there to buy for a while. The market comes back to where the exit stands: it is about to trade, and that is no news yet.
+#[test]
+fn an_exit_that_the_market_comes_back_to_is_not_said_to_rest() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        let asks = level("849", 100);
+        desk.market.set_depth(&sbin(), Vec::new(), asks, price("848"));
+        desk.until("it is sent", |desk| fired(desk).first().is_some_and(|row| row.broker_order_id.is_some())).await;
+        desk.pass_secs(2).await;
+        thin(desk, "849.20", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.pass_secs(2).await;
+        assert!(!desk.has_alarm("ALARM_NOT_FLAT"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        trade(desk, "848.10");
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
+fn as_at_noren() -> Setup {
+    Setup { can: |row| row.takes_market_orders = false, ..Setup::default() }
+}
+
+/// What a market exit may cost counts from the market when it went out, not from its own limit, which lies through that already.
+#[test]
+fn the_cost_of_a_market_exit_counts_from_the_touch() {
+    scenario(as_at_noren(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        thin(desk, "860", 1);
+        desk.board("850", Duration::ZERO);
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        desk.until("one is out", |desk| desk.held("a", &sbin()) == 9).await;
+        assert_eq!(desk.row(out).ask.price, Some(price("850")));
+        trade(desk, "830");
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        let text = desk.texts("ALARM_NOT_FLAT").remove(0);
+        // Two percent of 860 are 17.20.
+        assert!(text.contains("the touch is beyond the cost cap at 842.8") && text.contains("from the trigger at 860"), "{text}");
+        assert_eq!(desk.held("a", &sbin()), 9);
+        trade(desk, "843");
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        desk.at_rest().await;
+    });
+}
+
+/// The broker rejects what a square-off sends, and the market falls away meanwhile: the next try costs no more than the first might have,
+/// after a restart too, and a person is asked.
+#[test]
+fn the_next_try_of_a_square_off_stays_inside_the_cap_of_the_first() {
+    for restarts in [false, true] {
+        scenario(as_at_noren(), async |desk| {
+            desk.ended(buy("a", 10)).await;
+            desk.pass_secs(3).await;
+            desk.next(CallKind::Place, Fault::Refuse("RMS: not now".into()));
+            desk.kill(KillLevel::SquareOff).await;
+            desk.until("it is rejected", |desk| fired(desk).first().is_some_and(|row| row.status == Status::Failed)).await;
+            if restarts {
+                desk.pass_secs(1).await;
+                desk.kill_process();
+                desk.start_again();
+            }
+            trade(desk, "820");
+            if restarts {
+                desk.until_open().await;
+            }
+            desk.until_alarm("ALARM_NOT_FLAT").await;
+            let second = fired(desk).pop().unwrap();
+            assert_eq!((second.ask.price, desk.held("a", &sbin())), (Some(price("842.80")), 10), "{}", desk.trace());
+            assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("from the trigger at 860"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+            go_on(desk, second.command_id).await;
+            desk.until("it goes as far again", |desk| desk.row(second.command_id).ask.price < Some(price("830"))).await;
+            assert_eq!(desk.held("a", &sbin()), 10, "820 is beyond that too");
+            trade(desk, "843");
+            desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// A broker that takes one change of an order: what follows the first is another, and another. What a person has let it cost stays.
+#[test]
+fn what_goes_again_as_a_new_order_goes_on_where_the_one_before_it_stood() {
+    scenario(Setup { can: |row| row.max_modifications = Some(1), ..Setup::default() }, async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        let steps = [("849.50", 3, 7), ("845", 1, 6)];
+        for (bid, units, left) in steps {
+            thin(desk, bid, units);
+            desk.until("more is out", |desk| desk.held("a", &sbin()) == left).await;
+        }
+        // Two percent of 849.50 are the cap.
+        thin(desk, "830", 1);
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        let second = fired(desk).pop().unwrap();
+        assert_eq!((fired(desk).len(), second.parent_command_id), (2, Some(fired(desk)[0].command_id)));
+        go_on(desk, second.command_id).await;
+        desk.until("more is out", |desk| desk.held("a", &sbin()) == 5).await;
+        thin(desk, "814", 1);
+        desk.until("it is told again", |desk| desk.texts("ALARM_NOT_FLAT").len() == 2).await;
+        let third = fired(desk).pop().unwrap();
+        assert_eq!(third.parent_command_id, Some(second.command_id));
+        assert!(
+            desk.texts("ALARM_NOT_FLAT")[1].contains("the touch is beyond the cost cap at 815.5"),
+            "{:?}",
+            desk.texts("ALARM_NOT_FLAT")
+        );
+        go_on(desk, third.command_id).await;
+        desk.until("that counts beside the first", |desk| desk.held("a", &sbin()) == 4).await;
+        assert_eq!(desk.texts("ALARM_NOT_FLAT").len(), 2, "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        trade(desk, "814");
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
+/// Somebody else uses the key too, and the account has been given a part of the broker's calls: the steps take half of that part.
+#[test]
+fn the_steps_of_all_exits_go_by_the_calls_of_the_account() {
+    let mut setup = noren();
+    setup.account.budget.per_minute = Some(40);
+    scenario(setup, async |desk| {
+        for strategy in OTHERS {
+            let entry = LegDraft { stop_loss: said("10 points"), ..buy(strategy, 10) };
+            assert_eq!(desk.ended(entry).await.status, Status::Executed);
+        }
+        desk.pass_secs(61).await;
+        for fall in 0..8 {
+            thin(desk, &format!("{}", 849 - fall), 1);
+            desk.pass_secs(1).await;
+        }
+        let steps = desk.texts("EXIT_STEP").iter().filter(|text| text.starts_with("step ")).count();
+        assert!((5..=13).contains(&steps), "{steps} of the ten that go at once, and one each six seconds");
+        trade(desk, "849");
+        desk.until("flat", |desk| OTHERS.iter().all(|strategy| desk.held(strategy, &sbin()) == 0)).await;
         desk.at_rest().await;
     });
 }

@@ -60,11 +60,36 @@ fn a_time_exit_counts_from_a_fill_that_was_heard_of_after_its_hour() {
 /// Too late to leave it: a person hears that it stays.
 #[test]
 fn what_filled_before_the_close_and_was_heard_of_after_it_is_said_to_stay() {
+    for exit_at in ["EOD", "15:10", "15:30"] {
+        scenario(from("14:50"), async |desk| {
+            filled_while_down(desk, exit_at, "15:05", "17:00").await;
+            desk.until("the rule stands", |desk| rule(desk).is_some_and(|rule| rule.held_since < time("15:06"))).await;
+            desk.until_alarm("ALARM_EXIT_TIME_MISSED").await;
+            assert_eq!(desk.held("a", &sbin()), 10);
+        });
+    }
+    // Bought after its hour: it is meant for tomorrow's.
     scenario(from("14:50"), async |desk| {
-        filled_while_down(desk, "EOD", "15:05", "17:00").await;
-        desk.until("the rule stands", |desk| rule(desk).is_some_and(|rule| rule.held_since < time("15:06"))).await;
-        desk.until_alarm("ALARM_EXIT_TIME_MISSED").await;
+        filled_while_down(desk, "15:10", "15:12", "17:00").await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        desk.pass_secs(60).await;
+        assert!(!desk.has_alarm("ALARM_EXIT_TIME_MISSED"));
+    });
+}
+
+/// 15:30, as scripts have it, in a share whose book closes at 15:15: it is out before that, and a person hears why.
+#[test]
+fn an_hour_at_which_trading_is_over_is_left_before_its_end() {
+    scenario(from("14:59"), async |desk| {
+        desk.ended(LegDraft { exit_at: Some("15:30".to_owned()), ..buy("a", 10) }).await;
+        desk.until_alarm("ALARM_EXIT_HOUR_LATE").await;
+        assert!(desk.texts("ALARM_EXIT_HOUR_LATE")[0].contains("is to be left at 15:30, and its continuous trading ends at 15:15"));
         assert_eq!(desk.held("a", &sbin()), 10);
+        let left = time("15:00").signed_duration_since(desk.clock_now()).to_std().unwrap();
+        desk.pass(left).await;
+        until_flat(desk).await;
+        assert!(desk.clock_now() < time("15:02"), "{}", desk.clock_now());
+        assert_eq!(desk.texts("ALARM_EXIT_HOUR_LATE").len(), 1);
     });
 }
 

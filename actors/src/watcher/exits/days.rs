@@ -1,11 +1,11 @@
-//! What the calendar brings to what is held, with a rule or without: a contract that is about to be delivered, and a position that was
-//! to be out by the end of the day and is not.
+//! What the calendar brings to what is held, with a rule or without: a contract that is about to be delivered, a position that was
+//! to be out by the end of the day and is not, and one whose hour its market does not reach.
 
 use chrono::{DateTime, Datelike, Duration, Utc, Weekday};
 
 use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
-use crate::exits::ExitRule;
+use crate::exits::{ExitRule, late_hour};
 use crate::order::calendar::{Missing, SessionPhase};
 use crate::order::{Exchange, HoldingKey, Kind, Strategy, exchanges_have_opened, ist, trading_date};
 use crate::persistence::Level;
@@ -35,8 +35,13 @@ impl WatcherActor {
         }
         let rules = self.core.rules.watched.values().map(|watched| &watched.rule);
         let staying: Vec<_> = rules.filter_map(|rule| Some((self.stays_overnight(rule, now)?, rule.order))).collect();
+        let rules = self.core.rules.watched.values().map(|watched| &watched.rule);
+        let early: Vec<_> = rules.filter_map(|rule| Some((self.has_a_late_hour(rule, now)?, rule.order))).collect();
         for (text, command_id) in staying {
             self.concern(Concern { event: "ALARM_EXIT_TIME_MISSED", level: Level::Page, text, command_id });
+        }
+        for (text, command_id) in early {
+            self.concern(Concern { event: "ALARM_EXIT_HOUR_LATE", level: Level::Warn, text, command_id });
         }
     }
 
@@ -61,28 +66,43 @@ impl WatcherActor {
         })
     }
 
-    /// That a position which was to be out by the end of the day is not, or that nobody knows when that end is.
+    /// That a position which was to be out by the end of the day, or at an hour, is not, or that nobody knows when that end is.
     fn stays_overnight(&self, rule: &ExitRule, now: DateTime<Utc>) -> Option<String> {
         let (key, today) = (&rule.holding.instrument, trading_date(now));
         let expiry = self.line.instruments.find(key).and_then(|instrument| instrument.kind.expiry());
-        rule.ends_with_the_day(expiry, now)?;
+        let by_end = rule.ends_with_the_day(expiry, now);
+        let by = match by_end {
+            Some(_) => "by the end of the day".to_owned(),
+            None => format!("at {}", rule.hour(now)?.format("%H:%M")),
+        };
         let is_live = self.desk.broker.capabilities().is_live;
         let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now, self.line.clock_was_set_back());
         let end = self.line.trading_times(key, now).last().map(|times| times.end);
-        let what = format!("{} {} shall be out by the end of the day", rule.strategy, rule.holding);
+        let what = format!("{} {} shall be out {by}", rule.strategy, rule.holding);
         match (&market.phase, end) {
             (SessionPhase::Closed { .. } | SessionPhase::PostClose { .. } | SessionPhase::Unknown(_), Some(end)) => {
-                (end <= now && rule.held_since < end).then(|| {
+                // What was opened after its hour is meant for tomorrow's.
+                let due = rule.hour(now).filter(|_| by_end.is_none()).map_or(end, |hour| end.min(hour.to_utc()));
+                (end <= now && rule.held_since < due).then(|| {
                     let end = end.with_timezone(&ist()).format("%H:%M IST");
                     format!("{what}, and is still held: trading ended at {end}. It stays until the next day of trading, and is left before that ends (seen {today})")
                 })
             }
             (SessionPhase::Unknown(missing), None) => {
                 let may_rest = *missing == Missing::Day && matches!(today.weekday(), Weekday::Sat | Weekday::Sun);
-                (exchanges_have_opened(now) && !may_rest)
-                    .then(|| format!("{what}, and when that is nobody knows ({missing}): nothing leaves it today, exit it yourself (seen {today})"))
+                (exchanges_have_opened(now) && !may_rest && by_end.is_some()).then(|| {
+                    format!("{what}, and when that is nobody knows ({missing}): nothing leaves it today, exit it yourself (seen {today})")
+                })
             }
             _ => None,
         }
+    }
+
+    /// That a position is to be left at an hour at which its market takes nothing any more: it goes earlier than the rule says.
+    fn has_a_late_hour(&self, rule: &ExitRule, now: DateTime<Utc>) -> Option<String> {
+        let key = &rule.holding.instrument;
+        let (hour, end) = (rule.hour(now)?, self.line.trading_times(key, now).last()?.end);
+        let words = late_hour(hour.time(), end, self.desk.settings.exits.before_close(key.exchange), now)?;
+        (now < end && rule.held_since < end).then(|| format!("{} {} {words}", rule.strategy, rule.holding))
     }
 }

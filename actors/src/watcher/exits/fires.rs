@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::super::climb::Part;
 use super::super::follow::EXIT_FAILED;
 use super::super::{Concern, WatcherActor, ladder_slot, resend};
-use crate::exits::{Beside, Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
+use crate::exits::{Beside, Cause, ExitRule, Fired, Ladder, Next, Rejection, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
 use crate::order::{CommandId, HoldingKey, OrderFact, OrderRecord, OrderType, SignalId, Status, Tag, trading_date};
 use crate::persistence::{Book, KeepOver, Level, Slot, Unit};
@@ -144,8 +144,10 @@ impl WatcherActor {
                     .filter(|(_, watched)| !watched.rule.is_squared_off(book))
                     .map(|(slot, watched)| {
                         // One that is replaced goes again from its ladder, which stands until that is there.
-                        let is_replaced =
-                            |order: &OrderRecord| order.tag == Some(Tag::Replaced) && book.kept(&ladder_slot(order.command_id)).is_some();
+                        let ladder_of = |order: &OrderRecord| book.kept(&ladder_slot(order.command_id))?.read::<Ladder>().ok();
+                        let is_replaced = |order: &OrderRecord| {
+                            order.tag == Some(Tag::Replaced) && ladder_of(order).is_some_and(|ladder| ladder.is_replaced)
+                        };
                         let goes_again = |order: &OrderRecord| resend::goes_again(book, order, resends) || is_replaced(order);
                         let next = follow(&watched.rule, book, goes_again, now);
                         let is_held_back = watched.held_back.is_some() && next == Next::Wait;
