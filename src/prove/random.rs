@@ -51,7 +51,7 @@ pub(super) async fn at_random(place: &Place, children: &Children, seed: u64, run
     let number = hash(&[seed, u64::from(run)]);
     let way = async |stage: &mut Stage<'_>| burst(stage, Draw { seed: number, next: 0 }).await;
     let goal = async |_: &mut Stage<'_>, _: &Engine| Ok(());
-    whole(place, children, number, way, goal, flipped).await
+    whole(place, children, number, way, goal, |_, truth| flipped(truth)).await
 }
 
 /// Every alert buys, or leaves what was bought: whatever is short was turned by an exit.

@@ -122,7 +122,7 @@ struct Seen {
 pub(super) async fn at_step(place: &Place, children: &Children, step: Step, run: u32) -> Told {
     let way = async |stage: &mut Stage<'_>| act::reach(stage, step, run).await.with_context(|| format!("on the way to step {step}"));
     let goal = async |stage: &mut Stage<'_>, engine: &Engine| act::go_on(stage, engine, step).await;
-    whole(place, children, u64::from(run) + 1, way, goal, |truth| act::missing(step, &truth.orders)).await
+    whole(place, children, u64::from(run) + 1, way, goal, |own, truth| act::missing(step, own, &truth.orders)).await
 }
 
 /// A run from its first to its last moment. `way` brings it to its kills, `goal` goes on with the last process, `missing` says
@@ -133,7 +133,7 @@ pub(super) async fn whole(
     seed: u64,
     way: impl AsyncFn(&mut Stage<'_>) -> anyhow::Result<()>,
     goal: impl AsyncFn(&mut Stage<'_>, &Engine) -> anyhow::Result<()>,
-    missing: impl Fn(&Truth) -> Option<String>,
+    missing: impl Fn(&Own, &Truth) -> Option<String>,
 ) -> Told {
     let mut told = Told::default();
     let house = match place.house() {
@@ -166,9 +166,10 @@ pub(super) async fn whole(
             anyhow::bail!("on disk: {}", wrong.join("; "));
         }
         let truth = stage.venue.last_truth().await?;
-        let mut last = books::compare(&Own::on_disk(&house.data)?, &truth, &stage.alerts);
+        let own = Own::on_disk(&house.data)?;
+        let mut last = books::compare(&own, &truth, &stage.alerts);
         last.unresolved.extend(books::fills_on_disk(&house.data, &truth)?);
-        last.unresolved.extend(missing(&truth));
+        last.unresolved.extend(missing(&own, &truth));
         told.findings.add(last);
         Ok(())
     };
@@ -186,14 +187,18 @@ pub(super) async fn whole(
 }
 
 /// Waits until the books agree and stay so; how long it took from the start of the process, and what did not agree at the end.
-async fn rest(stage: &Stage<'_>, engine: &Engine, missing: impl Fn(&Truth) -> Option<String>) -> anyhow::Result<(Duration, Findings)> {
+async fn rest(
+    stage: &Stage<'_>,
+    engine: &Engine,
+    missing: impl Fn(&Own, &Truth) -> Option<String>,
+) -> anyhow::Result<(Duration, Findings)> {
     let deadline = Instant::now() + REST;
     let mut clean_since: Option<Instant> = None;
     loop {
         let seen = if engine.is_open().await { stage.look(engine).await.ok() } else { None };
         let found = seen.map(|seen| {
             let mut found = books::compare(&seen.own, &seen.truth, &stage.alerts);
-            found.unresolved.extend(missing(&seen.truth));
+            found.unresolved.extend(missing(&seen.own, &seen.truth));
             let bare = |strategy: &String| stage.alerts.iter().any(|alert| alert.strategy() == *strategy && alert.has_stop());
             let bare = seen.bare.iter().filter(|strategy| bare(strategy));
             found.unresolved.extend(bare.map(|strategy| format!("{strategy} holds something, and its stop is not there")));
