@@ -89,6 +89,12 @@ const FOUND: &[(u64, Extent, &str)] = &[
         Extent::Tight,
         "after a step back of the clock over a restart the stop that is to rest at the broker was taken for a stale signal",
     ),
+    (
+        90_000_554,
+        Extent::Whole,
+        "after a step back of the clock over a restart an exit that never left waited until the clock had caught up",
+    ),
+    (90_002_035, Extent::Whole, "an order of before a step back of the clock was taken for one of the position after it, by the check"),
 ];
 
 /// The fixed set, and what has found something.

@@ -85,7 +85,8 @@ pub(super) fn due(book: &Book, findings: &Findings, pace: Pace, now: DateTime<Ut
     let mut found = Vec::new();
     for order in book.failed_exits().filter(|order| goes_again(book, order, pace.resends) && !has_gone_again(book, order)) {
         let wait = pace.wait.checked_mul(1 << attempts(book, order).min(16)).unwrap_or(Duration::MAX);
-        let is_early = now.signed_duration_since(order.updated_at) < wait;
+        // An end of later than now is of before the clock was set back: it has waited.
+        let is_early = (Duration::zero()..wait).contains(&now.signed_duration_since(order.updated_at));
         let Some(key) = order.holding().filter(|key| !is_early && is_held_still(book, order, key)) else { continue };
         if control.level_for(&order.ask.strategy) >= KillLevel::SquareOff && key.product != Product::Cnc {
             continue;
@@ -244,6 +245,13 @@ mod tests {
     /// One of the orders that a signal to leave became, for so many units.
     fn part(number: u64, units: i64) -> OrderRecord {
         OrderRecord { signal_id: failed(1, None).signal_id, ..failed(number, None).asks(units) }
+    }
+
+    #[test]
+    fn an_end_that_lies_ahead_is_of_before_the_clock_was_set_back_and_has_waited() {
+        let ahead = OrderRecord { updated_at: at(600), ..failed(1, None) };
+        assert_eq!(numbers(vec![ahead], 2), [1]);
+        assert_eq!(numbers(vec![failed(1, None)], 1), Vec::<u64>::new());
     }
 
     #[test]

@@ -46,12 +46,16 @@ pub(crate) fn left_where_passed(book: &Book, last: impl Fn(&InstrumentKey) -> Op
 /// The newest order of what is held that says how it is left.
 fn says_how<'a>(book: &'a Book, strategy: &'a Strategy, key: &HoldingKey, held: &Holding) -> Option<&'a OrderRecord> {
     let opened = held.opened_at?;
-    let has_opened = |order: &OrderRecord| book.openings(strategy, key).iter().any(|opening| opening.order == order.number);
+    let openings = book.openings(strategy, key);
+    let has_opened = |order: &OrderRecord| openings.iter().any(|opening| opening.order == order.number);
+    // Its time alone does not say that it came later: the clock may have been set back since.
+    let first = openings.iter().map(|opening| opening.order).min();
     let is_its_own = |order: &&OrderRecord| {
         order.filled_quantity > 0
             && !order.is_exit()
             && order.ask.side == Side::of_net(held.net)
             && order.holding().as_ref() == Some(key)
+            && first.is_none_or(|first| order.number >= first)
             && (order.signal_time.min(order.created_at) >= opened || has_opened(order))
     };
     book.newest_of(strategy).map(AsRef::as_ref).filter(is_its_own).find(|order| Terms::of(order).is_some())
