@@ -280,6 +280,14 @@ fn nobody_waits_for_the_gates_of_somebody_else() {
             if beside {
                 others().into_iter().for_each(|job| sender.send(job).unwrap());
             }
+            // A writer that waits all the same is seen by what comes then.
+            let (committed, is_committed) = bounded::<()>(1);
+            let late = sender.clone();
+            let watch = std::thread::spawn(move || {
+                if is_committed.recv_timeout(Duration::from_secs(20)) == Err(RecvTimeoutError::Timeout) {
+                    [note(Level::Info), close()].into_iter().for_each(|job| late.send(job).unwrap());
+                }
+            });
             run_all(&mut ledger, &receiver, LONG, |_| {
                 let after = if !commits(&story).is_empty() {
                     vec![close()]
@@ -290,6 +298,8 @@ fn nobody_waits_for_the_gates_of_somebody_else() {
                 };
                 after.into_iter().for_each(|job| sender.send(job).unwrap());
             });
+            drop(committed);
+            watch.join().unwrap();
             let units = if number == 2 { 1 } else { 2 };
             assert_eq!(commits(&story)[..1], [units], "{number}, beside: {beside}");
         }
